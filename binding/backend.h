@@ -1,0 +1,26 @@
+// ggml backends, devices and llama.cpp's log: process-wide state that all environments share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "node_api.h"
+
+// Loads the backend libraries that lie beside the addon, once per process. A static build has its own built
+// in.
+void LoadBackends(const std::string& directory);
+
+// Collects what llama.cpp logs as a warning or an error on this thread while it exists: the only place where
+// the reason of most failures is told.
+class LogCapture {
+ public:
+  LogCapture();
+  ~LogCapture();
+  LogCapture(const LogCapture&) = delete;
+  LogCapture& operator=(const LogCapture&) = delete;
+
+  std::string Text() const;
+};
+
+Napi::Value GetDevices(const Napi::CallbackInfo& info);     // () => Device[]
+Napi::Value GetSystemInfo(const Napi::CallbackInfo& info);  // () => { llamaCppVersion, cpuFeatures, log }

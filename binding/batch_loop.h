@@ -1,0 +1,125 @@
+// The generation loop of one context. Each step composes a batch from all running sequences, decodes it,
+// samples, checks the rules for stopping and reports. It runs on the context's own thread and needs
+// JavaScript only to be told something new.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "llama.h"
+#include "model.h"
+#include "sampler.h"
+#include "text_stream.h"
+
+using Clock = std::chrono::steady_clock;
+
+// A generation as it is submitted. Its tokens are prompt; the loop appends what it generates.
+struct GenerationRequest {
+  uint32_t id = 0;
+  llama_seq_id sequence = 0;
+  std::vector<llama_token> tokens;
+  // The first `cached_tokens` tokens are already in the KV cache of `cached_sequence`.
+  llama_seq_id cached_sequence = 0;
+  int32_t cached_tokens = 0;
+  int32_t max_tokens = -1;  // below 0: no limit
+  std::vector<std::string> stop_strings;
+  SamplingConfig sampling;
+  Clock::time_point submitted = Clock::now();
+};
+
+enum class FinishReason { stop, length, cancelled, failed };
+
+// What happened to one generation in a step.
+struct GenerationEvent {
+  uint32_t id = 0;
+  std::string text;
+  std::vector<llama_token> tokens;
+
+  bool finished = false;
+  FinishReason reason = FinishReason::stop;
+  int stop_string = -1;
+  int32_t prompt_tokens = 0;
+  int32_t cached_tokens = 0;
+  int32_t completion_tokens = 0;
+  int32_t decode_steps = 0;     // tokens sampled after the first one, an end-of-sequence token included
+  int32_t resident_tokens = 0;  // tokens of prompt and answer that stay in the KV cache
+  double queue_ms = 0, prompt_ms = 0, first_token_ms = 0, completion_ms = 0, total_ms = 0;
+  const char* error_code = nullptr;  // if failed
+  std::string error_message;
+};
+
+struct StepEvents {
+  std::vector<GenerationEvent> generations;
+  std::vector<llama_seq_id> evicted;  // idle sequences whose cache was given up for room
+
+  bool empty() const { return generations.empty() && evicted.empty(); }
+};
+
+class BatchLoop {
+ public:
+  BatchLoop(std::shared_ptr<Model> model, llama_context* context);
+  ~BatchLoop();
+  BatchLoop(const BatchLoop&) = delete;
+  BatchLoop& operator=(const BatchLoop&) = delete;
+
+  void Submit(GenerationRequest request);
+  void Cancel(uint32_t id);
+  void CancelAll();
+  // Sequences that no generation uses, in the order in which their cache may be given up.
+  void SetEvictable(std::vector<llama_seq_id> sequences);
+
+  bool HasWork() const { return !running_.empty(); }
+  // One batch; a no-op without work.
+  void Step();
+  // What happened since the last call.
+  StepEvents TakeEvents();
+
+ private:
+  struct Running {
+    GenerationRequest request;
+    std::unique_ptr<Sampler> sampler;
+    TextStream text;
+    int32_t prompt_tokens;
+    int32_t evaluated = 0;      // tokens whose keys and values are in the cache
+    int32_t in_batch = 0;       // tokens of this sequence in the current batch
+    int32_t output_index = -1;  // where in the current batch its logits will be; -1: none yet
+    int32_t sampled = 0;
+    bool paused = false;
+    std::vector<llama_token> unreported{};  // generated tokens whose text is still held back
+    Clock::time_point started{};
+    Clock::time_point first_token{};
+    Clock::time_point last_token{};
+
+    int32_t Remaining() const { return static_cast<int32_t>(request.tokens.size()) - evaluated; }
+    int32_t Generated() const { return static_cast<int32_t>(request.tokens.size()) - prompt_tokens; }
+  };
+  using RunningList = std::list<Running>;  // in the order of submission
+
+  int32_t PrepareCache(const GenerationRequest& request);
+  int32_t CachedLength(llama_seq_id sequence) const;
+  void ComposeBatch();
+  void AddToBatch(Running& running, int32_t count);
+  int32_t Decode();
+  void SampleAll();
+  bool Advance(Running& running);  // false once it has finished
+  void MakeRoom();
+  void ResumePaused();
+  void Finish(Running& running, FinishReason reason);
+  void Fail(Running& running, const char* code, const std::string& message);
+  GenerationEvent& EventOf(const Running& running);
+
+  std::shared_ptr<Model> model_;
+  llama_context* context_;
+  llama_memory_t memory_;
+  llama_batch batch_;
+  int32_t batch_capacity_;
+  int32_t context_size_;
+  bool keeps_state_;  // recurrent and hybrid models: the memory is a state and cannot be cut at any point
+  RunningList running_;
+  std::vector<llama_seq_id> evictable_;
+  StepEvents events_;
+};

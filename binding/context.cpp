@@ -1,0 +1,188 @@
+#include "context.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "backend.h"
+#include "ggml-cpu.h"
+
+namespace {
+std::atomic<uint32_t> next_id{1};
+}
+
+Context::Context(std::shared_ptr<Model> owner, llama_context_params params)
+    : model(std::move(owner)), id(next_id++), params_(params) {}
+
+Context::~Context() {
+  Free();
+}
+
+// Without threads of its own, ggml starts and ends new ones for every batch.
+void Context::AttachThreads() {
+  ggml_backend_reg_t cpu =
+      ggml_backend_dev_backend_reg(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
+  auto create = reinterpret_cast<decltype(&ggml_threadpool_new)>(
+      ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_new"));
+  ggml_threadpool_params params = ggml_threadpool_params_default(params_.n_threads);
+  threads_ = create != nullptr ? create(&params) : nullptr;
+  if (threads_ != nullptr) llama_attach_threadpool(context, threads_, nullptr);
+}
+
+void Context::Free() {
+  loop.reset();
+  if (context != nullptr) llama_free(context);
+  context = nullptr;
+  if (threads_ == nullptr) return;
+  ggml_backend_reg_t cpu =
+      ggml_backend_dev_backend_reg(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
+  auto free = reinterpret_cast<decltype(&ggml_threadpool_free)>(
+      ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_free"));
+  free(threads_);
+  threads_ = nullptr;
+}
+
+void Context::Create() {
+  LogCapture log;
+  params_.abort_callback = [](void* data) { return static_cast<Context*>(data)->closing_.load(); };
+  params_.abort_callback_data = this;
+  try {
+    context = llama_init_from_model(model->model, params_);
+  } catch (const std::exception& error) {
+    throw Failure("CONTEXT_CREATE_FAILED", std::string(error.what()) + "\n" + log.Text());
+  }
+  if (context == nullptr) throw Failure("CONTEXT_CREATE_FAILED", log.Text());
+  AttachThreads();
+  has_memory = llama_get_memory(context) != nullptr && !llama_model_has_encoder(model->model);
+  if (has_memory) loop = std::make_unique<BatchLoop>(model, context);
+  sequence_limit = static_cast<int32_t>(llama_n_seq_max(context));
+}
+
+void Context::RequireMemory() const {
+  if (has_memory) return;
+  throw Failure("MODEL_UNSUPPORTED", "This model has an encoder: llama-native cannot generate text with it.");
+}
+
+void Context::Start(EventSink sink, std::function<void()> on_closed) {
+  sink_ = std::move(sink);
+  on_closed_ = std::move(on_closed);
+  started_ = true;
+  std::thread([self = shared_from_this()] { self->Run(); }).detach();  // WaitClosed() waits for its end
+}
+
+bool Context::Post(std::function<void()> command) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closing_) return false;
+  commands_.push_back(std::move(command));
+  changed_.notify_all();
+  return true;
+}
+
+void Context::RequestClose() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  closing_ = true;
+  changed_.notify_all();
+}
+
+void Context::WaitClosed() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (started_) changed_.wait(lock, [this] { return closed_; });
+}
+
+void Context::Run() {
+  while (true) {
+    std::deque<std::function<void()>> commands;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      if (loop == nullptr || !loop->HasWork()) {
+        changed_.wait(lock, [this] { return closing_ || !commands_.empty(); });
+      }
+      commands.swap(commands_);
+    }
+    // Commands that were accepted run also while closing: promises hang on them.
+    for (std::function<void()>& command : commands) {
+      command();
+      command = nullptr;
+    }
+    if (closing_) break;
+    if (loop == nullptr) continue;
+    loop->Step();
+    StepEvents events = loop->TakeEvents();
+    if (!events.empty()) sink_(std::move(events));
+  }
+
+  if (loop != nullptr) {
+    loop->CancelAll();
+    StepEvents events = loop->TakeEvents();
+    if (!events.empty()) sink_(std::move(events));
+  }
+  Free();
+  sink_ = nullptr;
+  on_closed_();
+  on_closed_ = nullptr;
+  std::lock_guard<std::mutex> lock(mutex_);
+  closed_ = true;
+  changed_.notify_all();
+}
+
+void Context::Eval(const std::vector<llama_token>& tokens, llama_seq_id sequence, int32_t position,
+                   bool all_logits) {
+  const auto capacity = static_cast<int32_t>(llama_n_batch(context));
+  const auto total = static_cast<int32_t>(tokens.size());
+  last_eval_tokens_ = 0;
+  llama_batch batch = llama_batch_init(std::min(capacity, total), 0, 1);
+  const std::unique_ptr<llama_batch, void (*)(llama_batch*)> owner(
+      &batch, [](llama_batch* b) { llama_batch_free(*b); });
+  for (int32_t begin = 0; begin < total; begin += capacity) {
+    batch.n_tokens = std::min(capacity, total - begin);
+    for (int32_t i = 0; i < batch.n_tokens; i++) {
+      batch.token[i] = tokens[begin + i];
+      batch.pos[i] = position + begin + i;
+      batch.n_seq_id[i] = 1;
+      batch.seq_id[i][0] = sequence;
+      batch.logits[i] = (all_logits || begin + i + 1 == total) ? 1 : 0;
+    }
+    LogCapture log;
+    const int32_t status = llama_decode(context, batch);
+    if (status == 0) {
+      last_eval_chunk_ = batch.n_tokens;
+      continue;
+    }
+    if (status == 1) {
+      throw Failure("CONTEXT_FULL",
+                    "The KV cache of " + std::to_string(llama_n_ctx(context)) +
+                        " tokens has no room for the batch. Remove tokens of a sequence first, or "
+                        "create the context with a larger contextSize.");
+    }
+    if (status == 2) throw Failure("CLOSED", "The context was closed during the evaluation.");
+    throw Failure(status == -1 ? "INVALID_ARGUMENT" : "DECODE_FAILED",
+                  "llama.cpp refused the batch (status " + std::to_string(status) + "). " + log.Text());
+  }
+  last_eval_tokens_ = total;
+  last_eval_all_ = all_logits;
+}
+
+// Counts from the end if negative. Returns the index within the last batch that llama.cpp evaluated.
+int32_t Context::OutputIndex(int32_t index) const {
+  const int32_t token = index < 0 ? last_eval_tokens_ + index : index;
+  const bool in_range = token >= 0 && token < last_eval_tokens_;
+  if (!in_range || (!last_eval_all_ && token + 1 != last_eval_tokens_)) {
+    throw Failure("NO_LOGITS",
+                  "Expected the index of a token of the last eval() that has logits; received " +
+                      std::to_string(index) + " after an eval of " + std::to_string(last_eval_tokens_) +
+                      " tokens. Pass { logits: 'all' } to eval(), or ask for the last token (-1).");
+  }
+  return token - (last_eval_tokens_ - last_eval_chunk_);
+}
+
+std::vector<float> Context::Logits(int32_t index) {
+  const float* row = llama_get_logits_ith(context, OutputIndex(index));
+  if (row == nullptr) throw Failure("NO_LOGITS", "llama.cpp has no logits at this index.");
+  return {row, row + model->vocabulary_size};
+}
+
+llama_token Context::Sample(Sampler& sampler, int32_t index) {
+  const llama_token token = sampler.Sample(context, OutputIndex(index));
+  sampler.Accept(token, true);
+  return token;
+}

@@ -1,0 +1,118 @@
+#include "generation_api.h"
+
+#include <limits>
+#include <utility>
+
+#include "arguments.h"
+#include "context.h"
+
+namespace {
+
+constexpr int32_t int_max = std::numeric_limits<int32_t>::max();
+
+const char* ReasonName(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+    default:
+      return "failed";
+  }
+}
+
+Napi::Object FinishToObject(Napi::Env env, const GenerationEvent& event) {
+  auto finish = Napi::Object::New(env);
+  finish.Set("reason", ReasonName(event.reason));
+  finish.Set("stopString", event.stop_string);
+  finish.Set("promptTokens", event.prompt_tokens);
+  finish.Set("cachedTokens", event.cached_tokens);
+  finish.Set("completionTokens", event.completion_tokens);
+  finish.Set("decodeSteps", event.decode_steps);
+  finish.Set("residentTokens", event.resident_tokens);
+  finish.Set("queueMs", event.queue_ms);
+  finish.Set("promptMs", event.prompt_ms);
+  finish.Set("firstTokenMs", event.first_token_ms);
+  finish.Set("completionMs", event.completion_ms);
+  finish.Set("totalMs", event.total_ms);
+  if (event.error_code != nullptr) {
+    finish.Set("errorCode", event.error_code);
+    finish.Set("errorMessage", event.error_message);
+  }
+  return finish;
+}
+
+}  // namespace
+
+Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
+  auto generations = Napi::Array::New(env, events.generations.size());
+  for (uint32_t i = 0; i < events.generations.size(); i++) {
+    const GenerationEvent& event = events.generations[i];
+    auto entry = Napi::Object::New(env);
+    entry.Set("id", event.id);
+    entry.Set("text", event.text);
+    auto tokens = Napi::Array::New(env, event.tokens.size());
+    for (uint32_t j = 0; j < event.tokens.size(); j++) tokens.Set(j, event.tokens[j]);
+    entry.Set("tokens", tokens);
+    if (event.finished) entry.Set("finish", FinishToObject(env, event));
+    generations.Set(i, entry);
+  }
+  auto result = Napi::Object::New(env);
+  result.Set("generations", generations);
+  if (!events.evicted.empty()) result.Set("evicted", TokensToArray(env, events.evicted));
+  return result;
+}
+
+Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Context> context = Unwrap<Context>(info[0]);
+  auto options = info[1].As<Napi::Object>();
+  context->RequireMemory();
+  GenerationRequest request;
+  request.id = options.Get("id").As<Napi::Number>().Uint32Value();
+  request.tokens = ReadTokens(options.Get("tokens"));
+  context->model->CheckTokens(request.tokens);
+  if (request.tokens.empty()) throw Failure("INVALID_ARGUMENT", "Expected a prompt of at least one token.");
+  request.sequence = ReadInteger(options, "sequence", 0, 0, context->sequence_limit - 1);
+  request.cached_sequence =
+      ReadInteger(options, "cachedSequence", request.sequence, 0, context->sequence_limit - 1);
+  request.cached_tokens = ReadInteger(options, "cachedTokens", 0, 0, int_max);
+  request.max_tokens = ReadInteger(options, "maxTokens", -1, -1, int_max);
+  request.stop_strings = ReadStrings(options.Get("stopStrings"), "stop");
+  request.sampling = ReadSamplingConfig(options);
+  // When the caller asked for it, before any waiting on the JavaScript side.
+  const auto waited =
+      std::chrono::duration<double, std::milli>(options.Get("waitedMs").ToNumber().DoubleValue());
+  request.submitted = Clock::now() - std::chrono::duration_cast<Clock::duration>(waited);
+
+  const bool accepted = context->Post([raw = context.get(), request = std::move(request)]() mutable {
+    raw->loop->Submit(std::move(request));
+  });
+  if (!accepted) throw Failure("CLOSED", "The context is closed.");
+  Environment::Of(info.Env()).queue->Hold();  // until JavaScript has seen its end
+  return info.Env().Undefined();
+}
+
+Napi::Value CancelGeneration(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Context> context = Unwrap<Context>(info[0]);
+  const uint32_t id = info[1].ToNumber().Uint32Value();
+  context->RequireMemory();
+  context->Post([raw = context.get(), id] { raw->loop->Cancel(id); });
+  return info.Env().Undefined();
+}
+
+Napi::Value SetEvictable(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Context> context = Unwrap<Context>(info[0]);
+  std::vector<llama_seq_id> sequences = ReadTokens(info[1]);
+  for (const llama_seq_id sequence : sequences) {
+    if (sequence < 0 || sequence >= context->sequence_limit) {
+      throw Failure("INVALID_SEQUENCE", "Expected sequences of this context.");
+    }
+  }
+  context->RequireMemory();
+  context->Post([raw = context.get(), sequences = std::move(sequences)]() mutable {
+    raw->loop->SetEvictable(std::move(sequences));
+  });
+  return info.Env().Undefined();
+}

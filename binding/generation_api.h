@@ -1,0 +1,12 @@
+// Generations as JavaScript submits them and hears of them.
+#pragma once
+
+#include "batch_loop.h"
+#include "node_api.h"
+
+// { generations: [{ id, text, tokens, finish? }], evicted: [sequence] }
+Napi::Object EventsToObject(Napi::Env env, const StepEvents& events);
+
+Napi::Value SubmitGeneration(const Napi::CallbackInfo& info);  // (context, request) => void
+Napi::Value CancelGeneration(const Napi::CallbackInfo& info);  // (context, id) => void
+Napi::Value SetEvictable(const Napi::CallbackInfo& info);      // (context, Int32Array) => void

@@ -1,0 +1,52 @@
+#include "js_queue.h"
+
+#include <utility>
+
+JsQueue::JsQueue(Napi::Env env) : env_(env) {
+  Napi::Function nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
+  function_ = Napi::ThreadSafeFunction::New(env, nothing, "llama-native", 0, 1);
+  function_.Unref(env);
+}
+
+void JsQueue::Post(Closure closure) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return;
+  closures_.push_back(std::move(closure));
+  if (closures_.size() > 1) return;  // a drain is already on its way
+  std::shared_ptr<JsQueue> self = shared_from_this();
+  function_.NonBlockingCall([self](Napi::Env env, Napi::Function) {
+    // Node passes no environment when it is being torn down.
+    if (env != nullptr) self->Drain(env);
+  });
+}
+
+void JsQueue::Drain(Napi::Env env) {
+  std::vector<Closure> batch;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) return;
+    batch.swap(closures_);
+  }
+  for (const Closure& closure : batch) {
+    Napi::HandleScope scope(env);
+    closure(env);
+  }
+}
+
+void JsQueue::Hold() {
+  if (held_++ == 0 && !closed_) function_.Ref(env_);
+}
+
+void JsQueue::Release() {
+  if (--held_ == 0 && !closed_) function_.Unref(env_);
+}
+
+void JsQueue::Close() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (closed_) return;
+    closed_ = true;
+    closures_.clear();
+  }
+  function_.Abort();
+}

@@ -1,0 +1,68 @@
+// A loaded model: weights, metadata and vocabulary.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "handle.h"
+#include "llama.h"
+#include "node_api.h"
+
+// Set once, when the model's memory has been given back.
+class ReleaseLatch {
+ public:
+  void Set();
+  void Wait();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool released_ = false;
+};
+
+class Model {
+ public:
+  Model(llama_model* loaded, bool only_vocabulary);
+  ~Model();
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+
+  llama_model* const model;
+  const llama_vocab* const vocabulary;
+  const int32_t vocabulary_size;
+  const bool vocab_only;
+  const std::shared_ptr<ReleaseLatch> released;
+
+  // Throws INVALID_TOKEN for an id outside the vocabulary.
+  void CheckTokens(const std::vector<llama_token>& tokens) const;
+  // The bytes of a token; control tokens have none unless `render_special`.
+  std::string Piece(llama_token token, bool render_special) const;
+  std::vector<llama_token> Tokenize(const std::string& text, bool add_special, bool parse_special) const;
+  std::string Detokenize(const std::vector<llama_token>& tokens, bool remove_special,
+                         bool render_special) const;
+};
+
+template <>
+struct HandleKind<Model> {
+  static constexpr const char* name = "model";
+  static constexpr napi_type_tag tag = {0x6c6c616d612d6e61, 0x746976652d6d6f64};
+  static void Dispose(Napi::Env env, std::shared_ptr<Model> model);
+};
+
+using CancelFlag = std::atomic<bool>;
+template <>
+struct HandleKind<CancelFlag> {
+  static constexpr const char* name = "cancel flag";
+  static constexpr napi_type_tag tag = {0x6c6c616d612d6e61, 0x746976652d666c67};
+  static void Dispose(Napi::Env, std::shared_ptr<CancelFlag>) {}
+};
+
+Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info);  // () => flag
+Napi::Value SetCancelFlag(const Napi::CallbackInfo& info);     // (flag) => void
+Napi::Value LoadModel(const Napi::CallbackInfo& info);  // (path, options, flag, onProgress) => Promise<model>
+Napi::Value CloseModel(const Napi::CallbackInfo& info);    // (model) => Promise<void>
+Napi::Value GetModelInfo(const Napi::CallbackInfo& info);  // (model) => object
