@@ -1,0 +1,76 @@
+import type { SamplingOptions } from './sampling-options.js';
+
+/** What {@link Model.generate} accepts beside the prompt. */
+export interface GenerateOptions extends SamplingOptions {
+  /** Most tokens to generate. Default: until the model ends its answer or the context is full. */
+  maxTokens?: number;
+  /** Texts at which generation ends; none of them appears in the output. Default: none. */
+  stop?: string | readonly string[];
+  /** Go on after the model's end-of-sequence token, until `maxTokens`. Default: false. */
+  ignoreEndOfSequence?: boolean;
+  /** Put the vocabulary's begin-of-sequence token before a text prompt, if the model wants one. Default: true. */
+  addSpecial?: boolean;
+  /** Read control tokens such as `<|im_start|>` written in a text prompt as such. Default: false. */
+  parseSpecial?: boolean;
+  /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */
+  signal?: AbortSignal;
+}
+
+/** A piece of the answer as it is made. */
+export interface GenerationChunk {
+  /** New text; always whole characters. */
+  readonly text: string;
+  /** The tokens this text was made from. */
+  readonly tokens: readonly number[];
+}
+
+/**
+ * Why generation ended: `stop` the model ended its answer, or a stop string was met; `length` `maxTokens` was
+ * reached or the context is full; `cancelled` the caller left the loop.
+ */
+export type FinishReason = 'stop' | 'length' | 'cancelled';
+
+/** How many tokens were read and made. */
+export interface Usage {
+  /** Tokens of the prompt, cached ones included. */
+  readonly promptTokens: number;
+  /** Prompt tokens that were already in the KV cache and cost nothing. */
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+/** Where the time went, in milliseconds. */
+export interface Timings {
+  /** From the call to the start of its evaluation. */
+  readonly queueMs: number;
+  /** Evaluating the part of the prompt that was not cached. */
+  readonly promptMs: number;
+  /** From the call to the first token. */
+  readonly timeToFirstTokenMs: number;
+  /** From the first token to the last. */
+  readonly completionMs: number;
+  readonly totalMs: number;
+  /** Prompt tokens evaluated (without cached ones) per second; 0 if none were. */
+  readonly promptTokensPerSecond: number;
+  /** Tokens generated per second, the first one not counted; 0 if fewer than two were made. */
+  readonly completionTokensPerSecond: number;
+}
+
+/** A finished generation. */
+export interface GenerationResult {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  readonly finishReason: FinishReason;
+  /** The stop string that ended it, if one did. */
+  readonly stopString?: string;
+  readonly usage: Usage;
+  readonly timings: Timings;
+}
+
+/**
+ * A running generation: iterate it for chunks, or await `result`; both may be done. It starts at once. Leaving the
+ * loop early stops the work, and `result` then holds what was made until then.
+ */
+export interface Generation extends AsyncIterable<GenerationChunk> {
+  readonly result: Promise<GenerationResult>;
+}

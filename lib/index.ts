@@ -1,0 +1,46 @@
+/**
+ * llama-native: large language models inside a Node.js program, on llama.cpp.
+ *
+ * Begin with {@link loadModel}. Everything public is exported here.
+ */
+export { buildAddon, type BuildOptions, type BuildVariant } from './build/build-addon.js';
+export { Chat, type ChatOptions, type ChatSendOptions } from './chat/chat.js';
+export type { ChatMessage, ChatTemplateOptions, RenderedChat } from './chat/types.js';
+export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
+export {
+  AbortError,
+  AddonError,
+  ChatError,
+  ClosedError,
+  ContextError,
+  DownloadError,
+  type ErrorCode,
+  type ErrorDetails,
+  errorCodes,
+  InvalidArgumentError,
+  LlamaNativeError,
+  ModelLoadError,
+} from './errors.js';
+export type { SamplingOptions } from './generate/sampling-options.js';
+export type {
+  FinishReason,
+  GenerateOptions,
+  Generation,
+  GenerationChunk,
+  GenerationResult,
+  Timings,
+  Usage,
+} from './generate/types.js';
+export * from './gguf/index.js';
+export * from './hub/index.js';
+export { loadModel } from './model/load-model.js';
+export { Model } from './model/model.js';
+export type {
+  DetokenizeOptions,
+  LoadModelOptions,
+  LoadProgress,
+  ModelMetadata,
+  TokenizeOptions,
+} from './model/types.js';
+export type { CacheType } from './native/addon.js';
+export { type Device, getDevices, getNativeLog, getSystemInfo, type SystemInfo } from './native/system.js';

@@ -1,0 +1,162 @@
+import {
+  abortError,
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkSignal,
+  checkString,
+  invalidArgument,
+} from '../arguments.js';
+import { Engine } from '../engine/engine.js';
+import { createError, LlamaNativeError } from '../errors.js';
+import { checkModelFile } from '../gguf/index.js';
+import { resolveModel } from '../hub/index.js';
+import { getAddon, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
+import { defaultThreads } from './default-threads.js';
+import { toMetadata } from './metadata.js';
+import { Model } from './model.js';
+import type { LoadModelOptions } from './types.js';
+
+const loadKeys = [
+  'gpuLayers',
+  'contextSize',
+  'batchSize',
+  'threads',
+  'sequences',
+  'vocabOnly',
+  'memoryMap',
+  'checkTensors',
+  'chatTemplate',
+  'cacheDirectory',
+  'token',
+  'endpoint',
+  'onProgress',
+  'signal',
+];
+
+/** Most tokens of context taken by default: enough for a conversation, and its memory is small for any model. */
+const defaultContextLimit = 4096;
+
+function checkLoadOptions(options: LoadModelOptions): void {
+  checkKeys('options', options, loadKeys);
+  if (options.gpuLayers !== 'max') checkInteger('gpuLayers', options.gpuLayers, 0, 100_000);
+  checkInteger('contextSize', options.contextSize, 1, 0x7fffffff);
+  checkInteger('batchSize', options.batchSize, 1, 65536);
+  checkInteger('threads', options.threads, 1, 512);
+  checkInteger('sequences', options.sequences, 1, 64);
+  checkBoolean('vocabOnly', options.vocabOnly);
+  checkBoolean('memoryMap', options.memoryMap);
+  checkBoolean('checkTensors', options.checkTensors);
+  checkString('chatTemplate', options.chatTemplate);
+  checkString('cacheDirectory', options.cacheDirectory);
+  checkString('token', options.token);
+  checkString('endpoint', options.endpoint);
+  checkFunction('onProgress', options.onProgress);
+  checkSignal(options.signal);
+}
+
+/** Gives a failed load the code that fits the reason in llama.cpp's log. */
+function explainLoadFailure(error: unknown, path: string): unknown {
+  if (!LlamaNativeError.isInstance(error) || error.code !== 'MODEL_LOAD_FAILED') return error;
+  const reason = error.message;
+  if (/unknown model architecture|unsupported model architecture|unknown pre-tokenizer/i.test(reason)) {
+    const message = `This version of llama.cpp cannot load ${path}:\n${reason}\nA newer llama-native may.`;
+    return createError('MODEL_UNSUPPORTED', message, { cause: error });
+  }
+  if (/failed to allocate|unable to allocate|out of memory/i.test(reason)) {
+    const message = `Not enough memory to load ${path}:\n${reason}\nTake a smaller quantization or fewer gpuLayers.`;
+    return createError('OUT_OF_MEMORY', message, { cause: error });
+  }
+  const message = `llama.cpp could not load ${path}:\n${reason || 'it gave no reason'}`;
+  return createError('MODEL_LOAD_FAILED', message, { cause: error });
+}
+
+function explainContextFailure(error: unknown, contextSize: number): unknown {
+  if (!LlamaNativeError.isInstance(error) || error.code !== 'CONTEXT_CREATE_FAILED') return error;
+  const code = /allocate|out of memory/i.test(error.message) ? 'OUT_OF_MEMORY' : 'CONTEXT_CREATE_FAILED';
+  const message =
+    `A context of ${contextSize} tokens could not be created:\n${error.message || 'llama.cpp gave no reason'}\n` +
+    'Try a smaller contextSize or batchSize, or fewer gpuLayers.';
+  return createError(code, message, { cause: error, details: { contextSize } });
+}
+
+async function loadWeights(path: string, options: LoadModelOptions): Promise<ModelHandle> {
+  const { gpuLayers = 'max', vocabOnly = false, memoryMap = true, checkTensors = false, signal } = options;
+  const addon = getAddon();
+  const flag = addon.createCancelFlag();
+  const onAbort = () => addon.setCancelFlag(flag);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  try {
+    const native = { gpuLayers: gpuLayers === 'max' ? -1 : gpuLayers, vocabOnly, memoryMap, checkTensors };
+    return await addon.loadModel(path, native, flag, (fraction) => {
+      options.onProgress?.({ stage: 'load', fraction });
+    });
+  } catch (error) {
+    if (signal?.aborted) throw abortError(signal, 'Loading the model');
+    throw explainLoadFailure(error, path);
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+  }
+}
+
+async function createEngine(
+  handle: ModelHandle,
+  info: NativeModelInfo,
+  options: LoadModelOptions,
+  threads: number,
+  batchSize: number,
+): Promise<Engine> {
+  const contextSize = options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
+  const { sequences = 1 } = options;
+  try {
+    return await Engine.create(handle, { contextSize, batchSize, sequences, threads }, !info.isRecurrent);
+  } catch (error) {
+    throw explainContextFailure(error, contextSize);
+  }
+}
+
+/**
+ * Loads a model.
+ *
+ * @param source a path; `hf:owner/repo`, optionally with `:Q4_K_M` or `:file.gguf`; or an https URL. What is not on
+ * this machine is downloaded once into the cache of the Hugging Face tools.
+ * @throws ModelLoadError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_LOAD_FAILED.
+ * @throws ContextError OUT_OF_MEMORY, CONTEXT_CREATE_FAILED.
+ * @throws DownloadError when the model cannot be fetched.
+ * @throws AbortError when `signal` fires.
+ *
+ * @example
+ * ```ts
+ * const model = await loadModel('hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M');
+ * const { text } = await model.generate('The capital of France is', { maxTokens: 10 }).result;
+ * await model.close();
+ * ```
+ */
+export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
+  if (typeof source !== 'string' || source === '') throw invalidArgument('source', 'a path, hf:owner/repo or URL', source);
+  checkLoadOptions(options);
+  const { cacheDirectory, token, endpoint, onProgress, signal, vocabOnly = false } = options;
+  if (signal?.aborted) throw abortError(signal, 'Loading the model');
+  const path = await resolveModel(source, {
+    ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
+    ...(token === undefined ? {} : { token }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  await checkModelFile(path);
+
+  const handle = await loadWeights(path, options);
+  const info = getAddon().getModelInfo(handle);
+  const { threads = defaultThreads(), batchSize = 512 } = options;
+  try {
+    const canGenerate = !vocabOnly && info.hasDecoder;
+    const engine = canGenerate ? await createEngine(handle, info, options, threads, batchSize) : undefined;
+    const { chatTemplate } = options;
+    return new Model({ handle, path, metadata: toMetadata(info), chatTemplate, threads, batchSize, engine });
+  } catch (error) {
+    await getAddon().closeModel(handle);
+    throw error;
+  }
+}

@@ -1,0 +1,214 @@
+import { checkBoolean, checkKeys, invalidArgument, toTokenArray } from '../arguments.js';
+import { Chat, type ChatOptions } from '../chat/chat.js';
+import { renderChat } from '../chat/render.js';
+import type { ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
+import { Context, type ContextOptions, Sampler } from '../engine/context.js';
+import type { Engine, PreparedPrompt } from '../engine/engine.js';
+import { createError } from '../errors.js';
+import { checkGenerateOptions, toNativeSampling } from '../generate/check-options.js';
+import type { SamplingOptions } from '../generate/sampling-options.js';
+import type { GenerateOptions, Generation } from '../generate/types.js';
+import { getAddon, type ModelHandle } from '../native/addon.js';
+import type { DetokenizeOptions, ModelMetadata, TokenizeOptions } from './types.js';
+
+/** What `loadModel` hands to a model. */
+export interface ModelParts {
+  readonly handle: ModelHandle;
+  readonly path: string;
+  readonly metadata: ModelMetadata;
+  readonly chatTemplate: string | undefined;
+  readonly threads: number;
+  readonly batchSize: number;
+  /** Missing with `vocabOnly`. */
+  readonly engine: Engine | undefined;
+}
+
+/**
+ * A loaded model. Made by {@link loadModel}; give its memory back with `close()`, or let `await using` do it.
+ */
+export class Model {
+  /** Absolute path of the file. */
+  readonly path: string;
+  /** What the file says of itself. */
+  readonly metadata: ModelMetadata;
+  /** Threads used for evaluation. */
+  readonly threads: number;
+  readonly #handle: ModelHandle;
+  readonly #engine: Engine | undefined;
+  readonly #chatTemplate: string | undefined;
+  readonly #batchSize: number;
+  readonly #contexts = new Set<WeakRef<Context>>();
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(parts: ModelParts) {
+    this.path = parts.path;
+    this.metadata = parts.metadata;
+    this.threads = parts.threads;
+    this.#handle = parts.handle;
+    this.#engine = parts.engine;
+    this.#chatTemplate = parts.chatTemplate;
+    this.#batchSize = parts.batchSize;
+  }
+
+  /** Tokens held in the KV cache, all sequences together; 0 with `vocabOnly`. */
+  get contextSize(): number {
+    return this.#engine?.contextSize ?? 0;
+  }
+
+  /**
+   * Turns text into tokens; several texts at once are cheaper than several calls.
+   * @throws InvalidArgumentError, ClosedError.
+   */
+  async tokenize(text: string, options?: TokenizeOptions): Promise<Int32Array>;
+  async tokenize(texts: readonly string[], options?: TokenizeOptions): Promise<Int32Array[]>;
+  async tokenize(text: string | readonly string[], options: TokenizeOptions = {}): Promise<Int32Array | Int32Array[]> {
+    const { addSpecial, parseSpecial } = checkedTokenizeOptions(options);
+    const texts: readonly string[] = typeof text === 'string' ? [text] : text;
+    if (!Array.isArray(texts) || texts.some((one) => typeof one !== 'string')) {
+      throw invalidArgument('text', 'a string or an array of strings', text);
+    }
+    const lists = await getAddon().tokenize(this.#open(), texts, addSpecial, parseSpecial);
+    return typeof text === 'string' ? (lists[0] ?? new Int32Array()) : lists;
+  }
+
+  /** As {@link tokenize}, at once and on this thread: for short texts, about a microsecond a token. */
+  tokenizeSync(text: string, options: TokenizeOptions = {}): Int32Array {
+    const { addSpecial, parseSpecial } = checkedTokenizeOptions(options);
+    if (typeof text !== 'string') throw invalidArgument('text', 'a string', text);
+    return getAddon().tokenizeSync(this.#open(), text, addSpecial, parseSpecial);
+  }
+
+  /**
+   * Turns tokens into text; several lists at once are cheaper than several calls.
+   * @throws InvalidArgumentError with code INVALID_TOKEN for an id outside the vocabulary.
+   */
+  async detokenize(tokens: Int32Array | readonly number[], options?: DetokenizeOptions): Promise<string>;
+  async detokenize(tokens: readonly Int32Array[], options?: DetokenizeOptions): Promise<string[]>;
+  async detokenize(
+    tokens: Int32Array | readonly number[] | readonly Int32Array[],
+    options: DetokenizeOptions = {},
+  ): Promise<string | string[]> {
+    checkKeys('detokenize options', options, ['removeSpecial', 'renderSpecial']);
+    const { removeSpecial = false, renderSpecial = false } = options;
+    checkBoolean('removeSpecial', removeSpecial);
+    checkBoolean('renderSpecial', renderSpecial);
+    const many = Array.isArray(tokens) && tokens[0] instanceof Int32Array;
+    const lists = many ? (tokens as Int32Array[]) : [toTokenArray('tokens', tokens as Int32Array | number[])];
+    const texts = await getAddon().detokenize(this.#open(), lists, removeSpecial, renderSpecial);
+    return many ? texts : (texts[0] ?? '');
+  }
+
+  /**
+   * Continues a prompt, given as text or as tokens. Starts at once; more calls than `sequences` wait their turn.
+   * @throws InvalidArgumentError for a bad option, at once.
+   * @throws ContextError PROMPT_TOO_LONG and others, through iteration and `result`.
+   *
+   * @example
+   * ```ts
+   * for await (const { text } of model.generate('Once upon a time', { maxTokens: 50 })) process.stdout.write(text);
+   * ```
+   */
+  generate(prompt: string | Int32Array | readonly number[], options: GenerateOptions = {}): Generation {
+    checkGenerateOptions(options);
+    const { addSpecial = true, parseSpecial = false } = options;
+    const tokens =
+      typeof prompt === 'string'
+        ? this.tokenize(prompt, { addSpecial, parseSpecial })
+        : Promise.resolve(toTokenArray('prompt', prompt));
+    return this.#generate(
+      tokens.then((list) => ({ tokens: list, stopStrings: stopList(options) })),
+      options,
+    );
+  }
+
+  /** @internal For chats: the prompt is still being rendered, and may bring stop strings of its own. */
+  generatePrepared(
+    prepared: Promise<{ prompt: string; stops: readonly string[] }>,
+    options: GenerateOptions,
+  ): Generation {
+    const request = prepared.then(async ({ prompt, stops }) => ({
+      tokens: await this.tokenize(prompt, { addSpecial: true, parseSpecial: true }),
+      stopStrings: [...stopList(options), ...stops],
+    }));
+    return this.#generate(request, options);
+  }
+
+  /** Begins a conversation. */
+  createChat(options: ChatOptions = {}): Chat {
+    this.#open();
+    return new Chat(this, options);
+  }
+
+  /**
+   * Renders messages to a prompt with the model's chat template, or with another one.
+   * @throws ChatError NO_CHAT_TEMPLATE, CHAT_TEMPLATE_FAILED.
+   */
+  async applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Promise<RenderedChat> {
+    const template = options.template ?? this.#chatTemplate;
+    return renderChat(this.#open(), messages, { ...options, ...(template === undefined ? {} : { template }) });
+  }
+
+  /**
+   * Creates a context for the low-level primitives, beside the one that `generate` uses.
+   * @throws ContextError CONTEXT_CREATE_FAILED, OUT_OF_MEMORY, NO_WEIGHTS.
+   */
+  async createContext(options: ContextOptions = {}): Promise<Context> {
+    const contextSize = this.contextSize;
+    const defaults = { contextSize, batchSize: this.#batchSize, threads: this.threads };
+    const context = await Context.create(this.#open(), options, defaults);
+    this.#contexts.add(new WeakRef(context));
+    return context;
+  }
+
+  /** Creates a sampler for {@link Context.sample}. */
+  createSampler(options: SamplingOptions = {}): Sampler {
+    return new Sampler(this.#open(), options);
+  }
+
+  /**
+   * Ends what runs, closes the contexts, waits for calls in flight and gives all memory back. Closing twice is
+   * allowed and waits for the same end.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    const contexts = [...this.#contexts].map((reference) => reference.deref()?.close());
+    await Promise.all([this.#engine?.close(), ...contexts]);
+    await getAddon().closeModel(this.#handle);
+  }
+
+  #open(): ModelHandle {
+    if (this.#closing !== undefined) throw createError('CLOSED', 'The model is closed. Load it again to use it.');
+    return this.#handle;
+  }
+
+  #generate(prompt: Promise<PreparedPrompt>, options: GenerateOptions): Generation {
+    prompt.catch(() => {}); // the engine reports it; if there is none, what is thrown here comes first
+    this.#open();
+    if (this.#engine === undefined) {
+      throw createError('NO_WEIGHTS', 'The model was loaded with vocabOnly. Load it without that option to generate.');
+    }
+    const { maxTokens, signal } = options;
+    return this.#engine.generate({ prompt, sampling: toNativeSampling(options), maxTokens, signal });
+  }
+}
+
+function stopList({ stop = [] }: GenerateOptions): readonly string[] {
+  return typeof stop === 'string' ? [stop] : stop;
+}
+
+function checkedTokenizeOptions(options: TokenizeOptions): Required<TokenizeOptions> {
+  checkKeys('tokenize options', options, ['addSpecial', 'parseSpecial']);
+  const { addSpecial = true, parseSpecial = false } = options;
+  checkBoolean('addSpecial', addSpecial);
+  checkBoolean('parseSpecial', parseSpecial);
+  return { addSpecial, parseSpecial };
+}

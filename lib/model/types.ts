@@ -1,0 +1,94 @@
+/** What happens while a model is fetched and loaded. */
+export type LoadProgress =
+  | {
+      readonly stage: 'download';
+      /** Name of the file in the repository. */
+      readonly file: string;
+      readonly downloadedBytes: number;
+      readonly totalBytes: number;
+      readonly bytesPerSecond: number;
+    }
+  | {
+      readonly stage: 'load';
+      /** From 0 to 1. */
+      readonly fraction: number;
+    };
+
+/** Options of {@link loadModel}. */
+export interface LoadModelOptions {
+  /**
+   * Layers to hold on the GPU: a number, `'max'` for all, 0 for none. Default `'max'`; without a GPU backend the
+   * model is on the CPU whatever this says.
+   */
+  gpuLayers?: number | 'max';
+  /** Tokens held in the KV cache, all sequences together. Default: what the model was trained for, 4096 at most. */
+  contextSize?: number;
+  /** Most tokens evaluated in one step, 1 or more. Default 512. */
+  batchSize?: number;
+  /** Threads for evaluation, 1 to 512. Default: the number of physical cores. */
+  threads?: number;
+  /** Generations that run at the same time; more wait their turn. 1 to 64. Default 1. */
+  sequences?: number;
+  /** Load only the tokenizer and the metadata: `tokenize` works, `generate` does not. Default false. */
+  vocabOnly?: boolean;
+  /** Map the file instead of reading it. Default true. */
+  memoryMap?: boolean;
+  /** Verify the values of all tensors while loading; slow. Default false. */
+  checkTensors?: boolean;
+  /** A Jinja chat template to use instead of the model's own. */
+  chatTemplate?: string;
+  /** Where downloads are kept. Default: the Hugging Face cache (`HF_HOME`, `HF_HUB_CACHE`). */
+  cacheDirectory?: string;
+  /** Access token for the hub. Default: `HF_TOKEN`, then the token file of the Hugging Face tools. */
+  token?: string;
+  /** The hub's address. Default: `HF_ENDPOINT`, then the Hugging Face hub. */
+  endpoint?: string;
+  /** Told about download and load as they go on. */
+  onProgress?: (progress: LoadProgress) => void;
+  /** Cancels the download or the load. */
+  signal?: AbortSignal;
+}
+
+/** Facts about a loaded model. */
+export interface ModelMetadata {
+  /** `general.architecture`, such as `llama` or `qwen2`. */
+  readonly architecture: string;
+  /** `general.name`, if the file has one. */
+  readonly name: string | undefined;
+  /** llama.cpp's one-line description: family, size and quantization. */
+  readonly description: string;
+  readonly parameterCount: number;
+  /** Size of all tensors in bytes. */
+  readonly sizeBytes: number;
+  readonly layerCount: number;
+  readonly embeddingLength: number;
+  readonly vocabularySize: number;
+  /** Context length the model was trained with, in tokens. */
+  readonly trainedContextSize: number;
+  /** The model's own Jinja chat template, if it has one. */
+  readonly chatTemplate: string | undefined;
+  /** Ids of the special tokens; undefined where the vocabulary has none. */
+  readonly specialTokens: {
+    readonly beginOfSequence: number | undefined;
+    readonly endOfSequence: number | undefined;
+    readonly endOfTurn: number | undefined;
+  };
+  /** All scalar GGUF keys, as text. */
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+/** Options of {@link Model.tokenize}. */
+export interface TokenizeOptions {
+  /** Add the begin- and end-of-sequence tokens the model asks for. Default true. */
+  addSpecial?: boolean;
+  /** Read control tokens such as `<|im_start|>` written in the text as such. Default false. */
+  parseSpecial?: boolean;
+}
+
+/** Options of {@link Model.detokenize}. */
+export interface DetokenizeOptions {
+  /** Leave out the begin- and end-of-sequence tokens that `addSpecial` put there. Default false. */
+  removeSpecial?: boolean;
+  /** Write control tokens as their text instead of leaving them out. Default false. */
+  renderSpecial?: boolean;
+}

@@ -1,0 +1,243 @@
+import { createError } from '../errors.js';
+import { loadAddon } from './load-addon.js';
+
+/** A native object in JavaScript's hands. Its kind is checked by the addon whenever it comes back. */
+export type ModelHandle = { readonly kind: 'model' };
+export type ContextHandle = { readonly kind: 'context' };
+export type SamplerHandle = { readonly kind: 'sampler' };
+export type CancelFlag = { readonly kind: 'cancel flag' };
+
+export interface NativeDevice {
+  readonly name: string;
+  readonly description: string;
+  readonly kind: 'cpu' | 'gpu' | 'igpu' | 'accelerator';
+  readonly backend: string;
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+export interface NativeSystemInfo {
+  readonly llamaCppVersion: string;
+  readonly cpuFeatures: string;
+  readonly supportsGpuOffload: boolean;
+  /** The last lines llama.cpp logged. */
+  readonly log: readonly string[];
+}
+
+export interface NativeModelInfo {
+  readonly keys: Readonly<Record<string, string>>;
+  readonly description: string;
+  readonly parameterCount: number;
+  readonly sizeBytes: number;
+  readonly layerCount: number;
+  readonly embeddingLength: number;
+  readonly trainedContextSize: number;
+  readonly vocabularySize: number;
+  readonly chatTemplate: string | undefined;
+  readonly beginOfSequence: number | undefined;
+  readonly endOfSequence: number | undefined;
+  readonly endOfTurn: number | undefined;
+  readonly hasEncoder: boolean;
+  readonly hasDecoder: boolean;
+  readonly isRecurrent: boolean;
+}
+
+export interface NativeLoadOptions {
+  /** −1 for all layers. */
+  readonly gpuLayers: number;
+  readonly vocabOnly: boolean;
+  readonly checkTensors: boolean;
+  readonly memoryMap: boolean;
+}
+
+/** Types of the KV cache's values. */
+export type CacheType = 'f32' | 'f16' | 'q8_0' | 'q4_0';
+
+export interface NativeContextOptions {
+  readonly contextSize: number;
+  readonly batchSize: number;
+  readonly sequences: number;
+  readonly threads: number;
+  readonly keyType?: CacheType;
+  readonly valueType?: CacheType;
+}
+
+/** A created context with the sizes llama.cpp really gave it. */
+export interface NativeContext {
+  readonly handle: ContextHandle;
+  readonly contextSize: number;
+  readonly batchSize: number;
+  readonly sequences: number;
+  readonly canShift: boolean;
+}
+
+/** Sampling options as the addon takes them; validated before they get there. */
+export interface NativeSamplingOptions {
+  readonly temperature?: number | undefined;
+  readonly topK?: number | undefined;
+  readonly topP?: number | undefined;
+  readonly minP?: number | undefined;
+  readonly repeatPenalty?: number | undefined;
+  readonly repeatLastTokens?: number | undefined;
+  readonly frequencyPenalty?: number | undefined;
+  readonly presencePenalty?: number | undefined;
+  readonly seed: number;
+  readonly ignoreEndOfSequence?: boolean | undefined;
+}
+
+export interface NativeGenerationRequest extends NativeSamplingOptions {
+  readonly id: number;
+  readonly sequence: number;
+  readonly tokens: Int32Array;
+  /** The first `cachedTokens` tokens are in the KV cache of this sequence. */
+  readonly cachedSequence: number;
+  readonly cachedTokens: number;
+  /** −1: no limit. */
+  readonly maxTokens: number;
+  readonly stopStrings: readonly string[];
+  /** Time since the caller asked, in milliseconds. */
+  readonly waitedMs: number;
+}
+
+export interface NativeFinish {
+  readonly reason: 'stop' | 'length' | 'cancelled' | 'failed';
+  /** Index of the stop string that was met, or −1. */
+  readonly stopString: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  /** Tokens sampled after the first one, an end-of-sequence token included. */
+  readonly decodeSteps: number;
+  /** How many tokens of prompt and answer stay in the KV cache. */
+  readonly residentTokens: number;
+  readonly queueMs: number;
+  readonly promptMs: number;
+  readonly firstTokenMs: number;
+  readonly completionMs: number;
+  readonly totalMs: number;
+  readonly errorCode?: string;
+  readonly errorMessage?: string;
+}
+
+export interface NativeGenerationEvent {
+  readonly id: number;
+  readonly text: string;
+  readonly tokens: readonly number[];
+  readonly finish?: NativeFinish;
+}
+
+/** What happened in one step of the generation loop. */
+export interface NativeStepEvents {
+  readonly generations: readonly NativeGenerationEvent[];
+  /** Sequences whose cached tokens were given up to make room. */
+  readonly evicted?: Int32Array;
+}
+
+export interface NativeChatTemplateOptions {
+  readonly template?: string | undefined;
+  readonly beginOfSequence?: string | undefined;
+  readonly endOfSequence?: string | undefined;
+  readonly addGenerationPrompt?: boolean | undefined;
+  readonly enableThinking?: boolean | undefined;
+  /** JSON texts by name. */
+  readonly variables?: Readonly<Record<string, string>> | undefined;
+}
+
+export type MemoryOperation = 'remove' | 'copy' | 'keep' | 'clear' | 'shift';
+
+/** What binding/addon.cpp exports. */
+export interface Addon {
+  initialize(errorFactory: typeof createError, directory: string): void;
+  shutdown(): void;
+  getDevices(): NativeDevice[];
+  getSystemInfo(): NativeSystemInfo;
+  createCancelFlag(): CancelFlag;
+  setCancelFlag(flag: CancelFlag): void;
+  loadModel(
+    path: string,
+    options: NativeLoadOptions,
+    flag: CancelFlag,
+    onProgress: (fraction: number) => void,
+  ): Promise<ModelHandle>;
+  closeModel(model: ModelHandle): Promise<void>;
+  getModelInfo(model: ModelHandle): NativeModelInfo;
+  tokenize(
+    model: ModelHandle,
+    texts: readonly string[],
+    addSpecial: boolean,
+    parseSpecial: boolean,
+  ): Promise<Int32Array[]>;
+  tokenizeSync(model: ModelHandle, text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
+  detokenize(
+    model: ModelHandle,
+    tokens: readonly Int32Array[],
+    removeSpecial: boolean,
+    renderSpecial: boolean,
+  ): Promise<string[]>;
+  getTokenText(
+    model: ModelHandle,
+    token: number,
+  ): { readonly text: string; readonly control: boolean; readonly endOfGeneration: boolean };
+  applyChatTemplate(
+    model: ModelHandle,
+    messagesJson: string,
+    options: NativeChatTemplateOptions,
+  ): Promise<{ readonly prompt: string; readonly generationPrompt: string; readonly stops: string[] }>;
+  createSampler(model: ModelHandle, options: NativeSamplingOptions): SamplerHandle;
+  createContext(
+    model: ModelHandle,
+    options: NativeContextOptions,
+    onEvents: (events: NativeStepEvents) => void,
+  ): Promise<NativeContext>;
+  closeContext(context: ContextHandle): Promise<void>;
+  eval(
+    context: ContextHandle,
+    tokens: Int32Array,
+    sequence: number,
+    position: number,
+    allLogits: boolean,
+  ): Promise<void>;
+  getLogits(context: ContextHandle, index: number): Promise<Float32Array>;
+  sample(context: ContextHandle, sampler: SamplerHandle, index: number): Promise<number>;
+  changeMemory(
+    context: ContextHandle,
+    operation: MemoryOperation,
+    sequence: number,
+    target: number,
+    from: number,
+    to: number,
+    delta: number,
+  ): Promise<boolean>;
+  getSequenceRange(context: ContextHandle, sequence: number): Promise<[number, number]>;
+  saveSequence(context: ContextHandle, sequence: number): Promise<Uint8Array>;
+  restoreSequence(context: ContextHandle, sequence: number, state: Uint8Array): Promise<void>;
+  submitGeneration(context: ContextHandle, request: NativeGenerationRequest): void;
+  cancelGeneration(context: ContextHandle, id: number): void;
+  setEvictable(context: ContextHandle, sequences: Int32Array): void;
+}
+
+let initialized: { addon: Addon; path: string } | undefined;
+
+function initialize(): { addon: Addon; path: string } {
+  if (initialized !== undefined) return initialized;
+  const loaded = loadAddon();
+  const addon = loaded.addon as Addon;
+  addon.initialize(createError, loaded.directory);
+  // process.exit() runs no cleanup hooks of the environment: threads that still evaluate would meet destructors.
+  process.on('exit', () => addon.shutdown());
+  initialized = { addon, path: loaded.path };
+  return initialized;
+}
+
+/**
+ * The addon, loaded at the first call.
+ * @throws AddonError with code ADDON_NOT_FOUND or ADDON_LOAD_FAILED.
+ */
+export function getAddon(): Addon {
+  return initialize().addon;
+}
+
+/** Absolute path of the loaded .node file. */
+export function getAddonPath(): string {
+  return initialize().path;
+}
