@@ -184,6 +184,7 @@ export interface Addon {
     options: NativeChatTemplateOptions,
   ): Promise<{ readonly prompt: string; readonly generationPrompt: string; readonly stops: string[] }>;
   createSampler(model: ModelHandle, options: NativeSamplingOptions): SamplerHandle;
+  closeSampler(sampler: SamplerHandle): void;
   createContext(
     model: ModelHandle,
     options: NativeContextOptions,
