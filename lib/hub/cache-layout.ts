@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { isSafePath } from './source.js';
+
+/**
+ * The cache layout of the Hugging Face tools: the bytes under their hash, and names that link to them.
+ *
+ *     models--owner--name/
+ *       blobs/<etag>              the bytes; <etag>.incomplete while they are fetched
+ *       refs/main                 the commit that a branch or tag stood for when it was last asked
+ *       snapshots/<commit>/<file> a link to ../../blobs/<etag>
+ *
+ * See https://huggingface.co/docs/huggingface_hub/guides/manage-cache.
+ */
+export class RepositoryCache {
+  readonly directory: string;
+  readonly #locks: string;
+
+  constructor(cacheDirectory: string, repository: string) {
+    const folder = `models--${repository.split('/').join('--')}`;
+    this.directory = join(cacheDirectory, folder);
+    this.#locks = join(cacheDirectory, '.locks', folder);
+  }
+
+  blobPath(etag: string): string {
+    return join(this.directory, 'blobs', etag);
+  }
+
+  /** The name that older versions of Python's huggingface_hub use too, and resume. */
+  partialPath(etag: string): string {
+    return `${this.blobPath(etag)}.incomplete`;
+  }
+
+  /** Not the name that huggingface_hub uses, since its locks are of another kind (flock). */
+  lockPath(etag: string): string {
+    return join(this.#locks, `${etag}.llama-native.lock`);
+  }
+
+  snapshotDirectory(commit: string): string {
+    return join(this.directory, 'snapshots', commit);
+  }
+
+  snapshotPath(commit: string, file: string): string {
+    return join(this.snapshotDirectory(commit), ...file.split('/'));
+  }
+
+  /** Where the list of files of a commit is remembered; a commit never changes, so the list stays right. */
+  listingPath(commit: string): string {
+    return join(this.directory, '.llama-native', `${commit}.json`);
+  }
+
+  /** The commit that a revision stands for, as far as the cache knows. */
+  async knownCommit(revision: string): Promise<string | undefined> {
+    if (isCommit(revision)) return revision;
+    const text = await readFile(this.#referencePath(revision), 'utf8').catch(() => '');
+    return isCommit(text.trim()) ? text.trim() : undefined;
+  }
+
+  async rememberCommit(revision: string, commit: string): Promise<void> {
+    await mkdir(join(this.directory, 'refs'), { recursive: true });
+    if (isCommit(revision) || (await this.knownCommit(revision)) === commit) return;
+    const path = this.#referencePath(revision);
+    await mkdir(dirname(path), { recursive: true });
+    await writeWhole(path, commit);
+  }
+
+  #referencePath(revision: string): string {
+    return join(this.directory, 'refs', ...revision.split('/'));
+  }
+
+  /** True when a snapshot has the whole file. */
+  async hasFile(commit: string, file: string, sizeBytes?: number): Promise<boolean> {
+    const info = await stat(this.snapshotPath(commit, file)).catch(() => undefined);
+    return info?.isFile() === true && (sizeBytes === undefined || info.size === sizeBytes);
+  }
+
+  /**
+   * Gives a blob its name in a snapshot. Where links are not allowed, as on Windows without developer mode, the bytes
+   * themselves go there: moved when no other name can use the blob yet, copied otherwise. huggingface_hub does so too.
+   */
+  async link(
+    blob: { etag: string; isNew: boolean },
+    commit: string,
+    file: string,
+    makeLink: typeof symlink = symlink,
+  ): Promise<void> {
+    const source = this.blobPath(blob.etag);
+    const path = this.snapshotPath(commit, file);
+    await mkdir(dirname(path), { recursive: true });
+    const temporary = `${path}.${randomUUID()}.link`;
+    try {
+      await makeLink(relative(dirname(path), source), temporary);
+    } catch (error) {
+      if (!isLinkRefusal(error)) throw error;
+      if (blob.isNew) await rename(source, temporary);
+      else await copyFile(source, temporary);
+    }
+    await rename(temporary, path);
+  }
+}
+
+function isLinkRefusal(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    /^(EPERM|EACCES|ENOTSUP|ENOSYS|EINVAL)$/.test(String(error.code))
+  );
+}
+
+export function isCommit(text: string): boolean {
+  return /^[0-9a-f]{40}$/.test(text);
+}
+
+/** True for an ETag that can be a file name, as all of the hub's can. */
+export function isEtag(text: string): boolean {
+  return /^[\w-]{8,128}$/.test(text) && isSafePath(text);
+}
+
+/** Writes a small file so that no reader sees half of it. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(temporary, text);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}

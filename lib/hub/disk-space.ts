@@ -1,0 +1,54 @@
+import { statfs } from 'node:fs/promises';
+import { createError, type LlamaNativeError } from '../errors.js';
+import { formatBytes } from './format-bytes.js';
+
+/**
+ * Refuses a download that cannot fit.
+ *
+ * @param directory an existing folder on the disk that will be written to.
+ * @throws `DISK_FULL` with `details` `{ neededBytes, freeBytes, directory }`.
+ */
+export async function ensureDiskSpace(directory: string, neededBytes: number): Promise<void> {
+  const freeBytes = await freeSpace(directory);
+  if (freeBytes === undefined || neededBytes <= freeBytes) return;
+  throw createError(
+    'DISK_FULL',
+    `The download needs ${neededBytes} bytes (${formatBytes(neededBytes)}) in ${directory}, but only ` +
+      `${freeBytes} bytes (${formatBytes(freeBytes)}) are free there. ${advice}`,
+    { details: { neededBytes, freeBytes, directory } },
+  );
+}
+
+const advice =
+  'Make room, remove models with `llama-native rm`, or put the cache on another disk with HF_HUB_CACHE ' +
+  'or the option `cacheDirectory`.';
+
+/** Free bytes, or undefined where the file system does not tell. */
+async function freeSpace(directory: string): Promise<number | undefined> {
+  const info = await statfs(directory).catch(() => undefined);
+  return info === undefined || info.blocks === 0 ? undefined : info.bavail * info.bsize;
+}
+
+/** True when the system refused a write for want of room: disk, quota, or largest file size. */
+export function isDiskFull(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && /^(ENOSPC|EDQUOT|EFBIG)$/.test(String(error.code));
+}
+
+/** The error for a disk that became full while writing. */
+export async function diskFullError(
+  cause: NodeJS.ErrnoException,
+  file: { directory: string; name: string; keptBytes: number; sizeBytes: number | undefined },
+): Promise<LlamaNativeError> {
+  const freeBytes = await freeSpace(file.directory);
+  const neededBytes = file.sizeBytes === undefined ? undefined : file.sizeBytes - file.keptBytes;
+  const needed = neededBytes === undefined ? '' : `; ${neededBytes} bytes more are needed`;
+  const free = freeBytes === undefined ? '' : ` and ${freeBytes} bytes are free`;
+  const limit =
+    cause.code === 'EFBIG' ? ' The system limits the size of one file here (FAT32 or `ulimit -f`).' : '';
+  return createError(
+    'DISK_FULL',
+    `Writing ${file.name} to ${file.directory} failed with ${cause.code}${needed}${free}.${limit} ` +
+      `${file.keptBytes} bytes are kept, and the next call continues from there. ${advice}`,
+    { cause, details: { neededBytes, freeBytes, directory: file.directory, keptBytes: file.keptBytes } },
+  );
+}

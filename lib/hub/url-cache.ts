@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeWhole } from './cache-layout.js';
+import { partsOf } from './quantization.js';
+
+/** What is known of a file that came from a web address. */
+interface UrlRecord {
+  readonly url: string;
+  readonly version: string;
+  readonly etag: string;
+  readonly files: readonly string[];
+}
+
+/**
+ * The place of one web address in the cache, beside the repositories:
+ *
+ *     .llama-native/urls/<hash of the address>/
+ *       source.json               address and current version; written when all files are there
+ *       <version>/<file>          one folder for each version the server had, so that two never mix
+ */
+export class UrlCache {
+  readonly directory: string;
+  /** The file's name; for a split model, the names of all parts. */
+  readonly files: readonly string[];
+  readonly #base: string;
+
+  constructor(cacheDirectory: string, url: string) {
+    const address = new URL(url);
+    const segments = address.pathname.split('/');
+    const name = safeName(segments.at(-1) ?? '');
+    this.files = partsOf(name);
+    address.pathname = [...segments.slice(0, -1), encodeURIComponent(this.files[0] ?? name)].join('/');
+    this.#base = address.href;
+    const key = createHash('sha256').update(address.href).digest('hex').slice(0, 32);
+    this.directory = join(urlsDirectory(cacheDirectory), key);
+  }
+
+  /** The address of a part. */
+  urlOf(file: string): string {
+    if (file === this.files[0]) return this.#base;
+    const address = new URL(this.#base);
+    address.pathname = [...address.pathname.split('/').slice(0, -1), encodeURIComponent(file)].join('/');
+    return address.href;
+  }
+
+  pathOf(version: string, file: string): string {
+    return join(this.directory, version, file);
+  }
+
+  /** The record, if all files it names are there. */
+  async readComplete(): Promise<UrlRecord | undefined> {
+    const record = await readRecord(this.directory);
+    if (record === undefined) return undefined;
+    for (const file of record.files) {
+      const info = await stat(this.pathOf(record.version, file)).catch(() => undefined);
+      if (!info?.isFile()) return undefined;
+    }
+    return record;
+  }
+
+  /** Makes a version the current one, and deletes the others. */
+  async complete(version: string, etag: string): Promise<void> {
+    await mkdir(this.directory, { recursive: true });
+    const record: UrlRecord = { url: this.#base, version, etag, files: this.files };
+    await writeWhole(join(this.directory, 'source.json'), JSON.stringify(record));
+    for (const name of await readdir(this.directory)) {
+      if (/^[0-9a-f]{16}$/.test(name) && name !== version) {
+        await rm(join(this.directory, name), { recursive: true, force: true });
+      }
+    }
+  }
+}
+
+/** A short name for one version of a file. */
+export function versionOf(etag: string, sizeBytes: number | undefined): string {
+  return createHash('sha256').update(`${etag}\n${sizeBytes}`).digest('hex').slice(0, 16);
+}
+
+/** All web addresses in the cache, with the folders that hold them. */
+export async function listUrlRecords(cacheDirectory: string): Promise<(UrlRecord & { directory: string })[]> {
+  const directory = urlsDirectory(cacheDirectory);
+  const records = [];
+  for (const name of await readdir(directory).catch(() => [])) {
+    const record = await readRecord(join(directory, name));
+    if (record !== undefined) records.push({ ...record, directory: join(directory, name) });
+  }
+  return records;
+}
+
+function urlsDirectory(cacheDirectory: string): string {
+  return join(cacheDirectory, '.llama-native', 'urls');
+}
+
+async function readRecord(directory: string): Promise<UrlRecord | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(join(directory, 'source.json'), 'utf8'));
+    const { url, version, etag, files } = value as Partial<Record<keyof UrlRecord, unknown>>;
+    const isSound = typeof url === 'string' && typeof version === 'string' && /^[0-9a-f]{16}$/.test(version);
+    if (!isSound || typeof etag !== 'string' || !Array.isArray(files) || files.length === 0) return undefined;
+    return { url, version, etag, files: files.map((file) => safeName(String(file))) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The last part of an address as a file name that every system allows. */
+function safeName(segment: string): string {
+  let name = segment;
+  try {
+    name = decodeURIComponent(segment);
+  } catch {
+    // A wrong percent-escape stays as it is.
+  }
+  const safe = name.replace(/[^\w.() +-]/g, '_').replace(/^\.+/, '_');
+  return safe === '' ? 'model.gguf' : safe.slice(-200);
+}
