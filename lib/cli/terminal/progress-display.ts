@@ -1,0 +1,81 @@
+import type { LoadProgress } from '../../index.js';
+import type { Channel } from './channel.js';
+import { formatBytes, formatClock } from './format.js';
+
+/** Shows how far a download and a load are. */
+export interface ProgressDisplay {
+  update(progress: LoadProgress): void;
+  /** Removes the bar; called also after a failure. */
+  finish(): void;
+}
+
+/** Text of a download at the end of its bar: `12.3 MB of 105.5 MB · 8.1 MB/s · 0:12 left`. */
+export function describeDownload(progress: Extract<LoadProgress, { stage: 'download' }>): string {
+  const { downloadedBytes, totalBytes, bytesPerSecond } = progress;
+  const parts = [`${formatBytes(downloadedBytes)} of ${formatBytes(totalBytes)}`];
+  if (bytesPerSecond > 0) {
+    parts.push(`${formatBytes(bytesPerSecond)}/s`);
+    parts.push(`${formatClock((totalBytes - downloadedBytes) / bytesPerSecond)} left`);
+  }
+  return parts.join(' · ');
+}
+
+function fractionOf(progress: LoadProgress): number {
+  if (progress.stage === 'load') {
+    return progress.fraction;
+  }
+  return progress.totalBytes > 0 ? progress.downloadedBytes / progress.totalBytes : 0;
+}
+
+function titleOf(progress: LoadProgress): string {
+  return progress.stage === 'load' ? 'Loading' : 'Downloading';
+}
+
+/**
+ * Bars on a terminal, nothing elsewhere. A download is first announced with the name of its file, which would not fit
+ * beside the bar.
+ */
+export async function createProgressDisplay(channel: Channel): Promise<ProgressDisplay> {
+  if (!channel.isTerminal) {
+    return { update() {}, finish() {} };
+  }
+  const { default: cliProgress } = await import('cli-progress');
+  let bar: InstanceType<typeof cliProgress.SingleBar> | undefined;
+  let current: string | undefined;
+
+  const finish = () => {
+    bar?.stop();
+    bar = undefined;
+    current = undefined;
+  };
+  const start = (progress: LoadProgress) => {
+    if (progress.stage === 'download') {
+      channel.write(`${channel.colours.dim(`Downloading ${progress.file}`)}\n`);
+    }
+    bar = new cliProgress.SingleBar({
+      stream: channel.stream,
+      format: `${titleOf(progress)} {bar} {percentage}% {detail}`,
+      barCompleteChar: '█',
+      barIncompleteChar: '░',
+      barsize: 24,
+      clearOnComplete: true,
+      hideCursor: null,
+      gracefulExit: false,
+    });
+    bar.start(1, 0, { detail: '' });
+  };
+
+  return {
+    update(progress) {
+      const subject = progress.stage === 'load' ? 'load' : `download ${progress.file}`;
+      if (subject !== current) {
+        finish();
+        start(progress);
+        current = subject;
+      }
+      const detail = progress.stage === 'load' ? '' : describeDownload(progress);
+      bar?.update(fractionOf(progress), { detail });
+    },
+    finish,
+  };
+}
