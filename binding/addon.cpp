@@ -52,6 +52,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<Detokenize>(exports, "detokenize");
   Export<GetTokenText>(exports, "getTokenText");
   Export<CreateSampler>(exports, "createSampler");
+  Export<CloseSampler>(exports, "closeSampler");
   Export<CreateContext>(exports, "createContext");
   Export<CloseContext>(exports, "closeContext");
   Export<Eval>(exports, "eval");

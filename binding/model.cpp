@@ -1,5 +1,9 @@
 #include "model.h"
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include <utility>
 
 #include "arguments.h"
@@ -137,6 +141,9 @@ Napi::Value CloseModel(const Napi::CallbackInfo& info) {
           model.reset();
           released->Wait();  // work in flight still holds the model
         }
+#if defined(__GLIBC__)
+        malloc_trim(0);  // glibc would keep what the model's threads freed
+#endif
         return Nothing{};
       },
       ToUndefined);

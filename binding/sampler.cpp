@@ -135,3 +135,8 @@ Napi::Value CreateSampler(const Napi::CallbackInfo& info) {
   return WrapHandle(info.Env(),
                     std::make_shared<Sampler>(model, ReadSamplingConfig(info[1].As<Napi::Object>())));
 }
+
+Napi::Value CloseSampler(const Napi::CallbackInfo& info) {
+  HandleOf<Sampler>(info[0]).object.reset();
+  return info.Env().Undefined();
+}

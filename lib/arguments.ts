@@ -2,10 +2,12 @@ import { createError, type LlamaNativeError } from './errors.js';
 
 /** Describes a value in an error message, short enough to read. */
 export function describeValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
   if (typeof value === 'function') return 'a function';
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return `an object (${value.constructor?.name ?? 'no class'})`;
+  if (typeof value === 'object' && value !== null)
+    return `an object (${value.constructor?.name ?? 'no class'})`;
   return String(value);
 }
 
@@ -51,7 +53,8 @@ export function checkFunction(name: string, value: unknown): void {
 
 /** Checks an optional AbortSignal. */
 export function checkSignal(value: AbortSignal | undefined): void {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw invalidArgument('signal', 'an AbortSignal', value);
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw invalidArgument('signal', 'an AbortSignal', value);
 }
 
 /** Checks that options are an object, and that all its keys are known: a misspelt option must not be ignored. */
@@ -61,14 +64,22 @@ export function checkKeys(name: string, options: object, known: readonly string[
   }
   for (const key of Object.keys(options)) {
     if (known.includes(key)) continue;
-    throw createError('INVALID_ARGUMENT', `Unknown option ${key} in ${name}. Known are: ${known.join(', ')}.`, {
-      details: { name: key },
-    });
+    throw createError(
+      'INVALID_ARGUMENT',
+      `Unknown option ${key} in ${name}. Known are: ${known.join(', ')}.`,
+      {
+        details: { name: key },
+      },
+    );
   }
 }
 
 /** The error of a call that was cancelled. */
-export function abortError(signal: AbortSignal, what: string, details: Record<string, unknown> = {}): LlamaNativeError {
+export function abortError(
+  signal: AbortSignal,
+  what: string,
+  details: Record<string, unknown> = {},
+): LlamaNativeError {
   return createError('ABORTED', `${what} was cancelled.`, { cause: signal.reason, details });
 }
 
@@ -78,7 +89,10 @@ export function toTokenArray(name: string, tokens: Int32Array | readonly number[
   if (!Array.isArray(tokens)) throw invalidArgument(name, 'an Int32Array or an array of token ids', tokens);
   for (const token of tokens) {
     if (!Number.isInteger(token) || token < 0 || token > 0x7fffffff) {
-      throw createError('INVALID_TOKEN', `Expected whole numbers from 0 as token ids in ${name}; received ${describeValue(token)}.`);
+      throw createError(
+        'INVALID_TOKEN',
+        `Expected whole numbers from 0 as token ids in ${name}; received ${describeValue(token)}.`,
+      );
     }
   }
   return Int32Array.from(tokens);

@@ -3,7 +3,7 @@
  *
  * Begin with {@link loadModel}. Everything public is exported here.
  */
-export { buildAddon, type BuildOptions, type BuildVariant } from './build/build-addon.js';
+export { type BuildOptions, type BuildVariant, buildAddon } from './build/build-addon.js';
 export { Chat, type ChatOptions, type ChatSendOptions } from './chat/chat.js';
 export type { ChatMessage, ChatTemplateOptions, RenderedChat } from './chat/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';

@@ -1,10 +1,10 @@
 // Formats the C++ sources with the clang-format that npm installed, or with --check says which are not formatted.
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { argv, execPath, exit } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { createRequire } from 'node:module';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifestPath = createRequire(import.meta.url).resolve('clang-format-node/package.json');

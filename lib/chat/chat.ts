@@ -89,7 +89,10 @@ export class Chat {
     const messages: ChatMessage[] = [...this.#history, { role: 'user', content: text }];
     const template = enableThinking === undefined ? {} : { enableThinking };
     this.#answering = true;
-    const answer = this.#model.generatePrepared(this.#model.applyChatTemplate(messages, template), generateOptions);
+    const answer = this.#model.generatePrepared(
+      this.#model.applyChatTemplate(messages, template),
+      generateOptions,
+    );
     this.#remember(answer, messages);
     return answer;
   }
@@ -106,7 +109,8 @@ export class Chat {
       },
       (error: unknown) => {
         // What was said before the signal fired was heard, so it belongs to the conversation.
-        if (LlamaNativeError.isInstance(error) && error.code === 'ABORTED') record(String(error.details.text ?? ''));
+        if (LlamaNativeError.isInstance(error) && error.code === 'ABORTED')
+          record(String(error.details.text ?? ''));
         this.#answering = false;
       },
     );
@@ -114,5 +118,8 @@ export class Chat {
 }
 
 function busy(): Error {
-  return createError('BUSY', 'The chat is still answering. Wait for the answer, abort it, or use a second chat.');
+  return createError(
+    'BUSY',
+    'The chat is still answering. Wait for the answer, abort it, or use a second chat.',
+  );
 }

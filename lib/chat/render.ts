@@ -32,7 +32,8 @@ function toJsonVariables(variables: Readonly<Record<string, unknown>> | undefine
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(variables ?? {})) {
     const json = JSON.stringify(value) as string | undefined;
-    if (json === undefined) throw invalidArgument(`variables.${name}`, 'a value that JSON can express', value);
+    if (json === undefined)
+      throw invalidArgument(`variables.${name}`, 'a value that JSON can express', value);
     result[name] = json;
   }
   return result;

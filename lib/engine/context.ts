@@ -1,7 +1,13 @@
 import { checkInteger, checkKeys, invalidArgument, toTokenArray } from '../arguments.js';
 import { checkSamplingOptions, toNativeSampling } from '../generate/check-options.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
-import { getAddon, type CacheType, type ModelHandle, type NativeContext, type SamplerHandle } from '../native/addon.js';
+import {
+  type CacheType,
+  getAddon,
+  type ModelHandle,
+  type NativeContext,
+  type SamplerHandle,
+} from '../native/addon.js';
 
 /** Options of {@link Model.createContext}. */
 export interface ContextOptions {
@@ -37,7 +43,11 @@ export interface ContextDefaults {
 const contextKeys = ['contextSize', 'batchSize', 'sequences', 'threads', 'keyType', 'valueType'];
 const cacheTypes = ['f32', 'f16', 'q8_0', 'q4_0'];
 
-function checkContextOptions(options: ContextOptions): void {
+/**
+ * Checks the options of a context.
+ * @throws InvalidArgumentError naming the option, what was expected and what was received.
+ */
+export function checkContextOptions(options: ContextOptions): void {
   checkKeys('context options', options, contextKeys);
   checkInteger('contextSize', options.contextSize, 1, 0x7fffffff);
   checkInteger('batchSize', options.batchSize, 1, 65536);
@@ -45,7 +55,8 @@ function checkContextOptions(options: ContextOptions): void {
   checkInteger('threads', options.threads, 1, 512);
   for (const name of ['keyType', 'valueType'] as const) {
     const type = options[name];
-    if (type !== undefined && !cacheTypes.includes(type)) throw invalidArgument(name, `one of ${cacheTypes.join(', ')}`, type);
+    if (type !== undefined && !cacheTypes.includes(type))
+      throw invalidArgument(name, `one of ${cacheTypes.join(', ')}`, type);
   }
 }
 
@@ -60,6 +71,11 @@ export class Sampler {
   constructor(model: ModelHandle, options: SamplingOptions) {
     checkSamplingOptions(options);
     this.handle = getAddon().createSampler(model, toNativeSampling(options));
+  }
+
+  /** @internal Called when the model closes; later use is refused. */
+  close(): void {
+    getAddon().closeSampler(this.handle);
   }
 }
 
@@ -84,8 +100,11 @@ export class Context {
   }
 
   /** @internal */
-  static async create(model: ModelHandle, options: ContextOptions, defaults: ContextDefaults): Promise<Context> {
-    checkContextOptions(options);
+  static async create(
+    model: ModelHandle,
+    options: ContextOptions,
+    defaults: ContextDefaults,
+  ): Promise<Context> {
     const merged = { sequences: 1, ...defaults, ...options };
     return new Context(await getAddon().createContext(model, merged, () => {}));
   }
@@ -119,7 +138,13 @@ export class Context {
     checkKeys('eval options', options, ['sequence', 'logits']);
     const { sequence = 0, logits = 'last' } = options;
     if (logits !== 'last' && logits !== 'all') throw invalidArgument('logits', "'last' or 'all'", logits);
-    await getAddon().eval(this.#native.handle, toTokenArray('tokens', tokens), sequence, -1, logits === 'all');
+    await getAddon().eval(
+      this.#native.handle,
+      toTokenArray('tokens', tokens),
+      sequence,
+      -1,
+      logits === 'all',
+    );
   }
 
   /**
@@ -136,7 +161,8 @@ export class Context {
    * @throws ContextError NO_LOGITS if that token was not evaluated with logits.
    */
   async sample(sampler: Sampler, index = -1): Promise<number> {
-    if (!(sampler instanceof Sampler)) throw invalidArgument('sampler', 'a Sampler of model.createSampler()', sampler);
+    if (!(sampler instanceof Sampler))
+      throw invalidArgument('sampler', 'a Sampler of model.createSampler()', sampler);
     return getAddon().sample(this.#native.handle, sampler.handle, index);
   }
 
@@ -212,4 +238,3 @@ export class Context {
     return getAddon().changeMemory(this.#native.handle, operation, sequence, target, from, to, delta);
   }
 }
-

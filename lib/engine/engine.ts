@@ -121,7 +121,10 @@ export class Engine {
     if (this.#closing === undefined) {
       this.#closing = getAddon().closeContext(this.#context.handle);
       for (const job of [...this.#jobs.values()]) {
-        this.#fail(job, createError('CLOSED', 'The model was closed while this generation was waiting or running.'));
+        this.#fail(
+          job,
+          createError('CLOSED', 'The model was closed while this generation was waiting or running.'),
+        );
       }
       this.#queue = [];
     }
@@ -131,7 +134,8 @@ export class Engine {
   #enqueue(job: Job, { tokens, stopStrings }: PreparedPrompt): void {
     if (!this.#jobs.has(job.id)) return;
     if (tokens.length === 0) {
-      const message = 'Expected a prompt of at least one token; received an empty one and this model adds none.';
+      const message =
+        'Expected a prompt of at least one token; received an empty one and this model adds none.';
       this.#fail(job, createError('INVALID_ARGUMENT', message));
       return;
     }
@@ -186,7 +190,10 @@ export class Engine {
     if (this.#slots.length === 1) return;
     const idle = this.#slots.filter((slot) => !slot.busy && slot.tokens.length > 0);
     idle.sort((a, b) => a.lastUsed - b.lastUsed);
-    getAddon().setEvictable(this.#context.handle, Int32Array.from(idle, (slot) => slot.sequence));
+    getAddon().setEvictable(
+      this.#context.handle,
+      Int32Array.from(idle, (slot) => slot.sequence),
+    );
   }
 
   #cancel(id: number): void {

@@ -30,7 +30,11 @@ export interface Placement {
  * Chooses a free sequence for a prompt: the one that already holds most of it. If a busy one holds more, its prefix
  * is shared into the free sequence that was unused longest.
  */
-export function placePrompt(slots: readonly Slot[], prompt: Int32Array, canShare: boolean): Placement | undefined {
+export function placePrompt(
+  slots: readonly Slot[],
+  prompt: Int32Array,
+  canShare: boolean,
+): Placement | undefined {
   let best: { slot: Slot; length: number } | undefined;
   let donor: { slot: Slot; length: number } | undefined;
   let oldest: Slot | undefined;

@@ -48,7 +48,8 @@ function checkStop(stop: GenerateOptions['stop']): void {
   if (stop === undefined) return;
   const stops: readonly unknown[] = Array.isArray(stop) ? stop : [stop];
   for (const text of stops) {
-    if (typeof text !== 'string' || text === '') throw invalidArgument('stop', 'texts of at least one character', text);
+    if (typeof text !== 'string' || text === '')
+      throw invalidArgument('stop', 'texts of at least one character', text);
   }
   if (stops.length > 64) throw invalidArgument('stop', 'at most 64 texts', stop);
 }

@@ -13,6 +13,7 @@ import { createError, LlamaNativeError } from '../errors.js';
 import { checkModelFile } from '../gguf/index.js';
 import { resolveModel } from '../hub/index.js';
 import { getAddon, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
+import { checkCacheFits } from './cache-size.js';
 import { defaultThreads } from './default-threads.js';
 import { toMetadata } from './metadata.js';
 import { Model } from './model.js';
@@ -107,8 +108,10 @@ async function createEngine(
   threads: number,
   batchSize: number,
 ): Promise<Engine> {
-  const contextSize = options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
+  const contextSize =
+    options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
   const { sequences = 1 } = options;
+  checkCacheFits(info, contextSize);
   try {
     return await Engine.create(handle, { contextSize, batchSize, sequences, threads }, !info.isRecurrent);
   } catch (error) {
@@ -134,7 +137,8 @@ async function createEngine(
  * ```
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
-  if (typeof source !== 'string' || source === '') throw invalidArgument('source', 'a path, hf:owner/repo or URL', source);
+  if (typeof source !== 'string' || source === '')
+    throw invalidArgument('source', 'a path, hf:owner/repo or URL', source);
   checkLoadOptions(options);
   const { cacheDirectory, token, endpoint, onProgress, signal, vocabOnly = false } = options;
   if (signal?.aborted) throw abortError(signal, 'Loading the model');

@@ -2,13 +2,14 @@ import { checkBoolean, checkKeys, invalidArgument, toTokenArray } from '../argum
 import { Chat, type ChatOptions } from '../chat/chat.js';
 import { renderChat } from '../chat/render.js';
 import type { ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
-import { Context, type ContextOptions, Sampler } from '../engine/context.js';
+import { Context, type ContextOptions, checkContextOptions, Sampler } from '../engine/context.js';
 import type { Engine, PreparedPrompt } from '../engine/engine.js';
 import { createError } from '../errors.js';
 import { checkGenerateOptions, toNativeSampling } from '../generate/check-options.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
 import type { GenerateOptions, Generation } from '../generate/types.js';
 import { getAddon, type ModelHandle } from '../native/addon.js';
+import { checkCacheFits } from './cache-size.js';
 import type { DetokenizeOptions, ModelMetadata, TokenizeOptions } from './types.js';
 
 /** What `loadModel` hands to a model. */
@@ -37,7 +38,8 @@ export class Model {
   readonly #engine: Engine | undefined;
   readonly #chatTemplate: string | undefined;
   readonly #batchSize: number;
-  readonly #contexts = new Set<WeakRef<Context>>();
+  /** Contexts and samplers made here; they hold the native model and are closed with it. */
+  readonly #dependents = new Set<WeakRef<Context | Sampler>>();
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -62,7 +64,10 @@ export class Model {
    */
   async tokenize(text: string, options?: TokenizeOptions): Promise<Int32Array>;
   async tokenize(texts: readonly string[], options?: TokenizeOptions): Promise<Int32Array[]>;
-  async tokenize(text: string | readonly string[], options: TokenizeOptions = {}): Promise<Int32Array | Int32Array[]> {
+  async tokenize(
+    text: string | readonly string[],
+    options: TokenizeOptions = {},
+  ): Promise<Int32Array | Int32Array[]> {
     const { addSpecial, parseSpecial } = checkedTokenizeOptions(options);
     const texts: readonly string[] = typeof text === 'string' ? [text] : text;
     if (!Array.isArray(texts) || texts.some((one) => typeof one !== 'string')) {
@@ -144,9 +149,15 @@ export class Model {
    * Renders messages to a prompt with the model's chat template, or with another one.
    * @throws ChatError NO_CHAT_TEMPLATE, CHAT_TEMPLATE_FAILED.
    */
-  async applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): Promise<RenderedChat> {
+  async applyChatTemplate(
+    messages: readonly ChatMessage[],
+    options: ChatTemplateOptions = {},
+  ): Promise<RenderedChat> {
     const template = options.template ?? this.#chatTemplate;
-    return renderChat(this.#open(), messages, { ...options, ...(template === undefined ? {} : { template }) });
+    return renderChat(this.#open(), messages, {
+      ...options,
+      ...(template === undefined ? {} : { template }),
+    });
   }
 
   /**
@@ -154,16 +165,21 @@ export class Model {
    * @throws ContextError CONTEXT_CREATE_FAILED, OUT_OF_MEMORY, NO_WEIGHTS.
    */
   async createContext(options: ContextOptions = {}): Promise<Context> {
-    const contextSize = this.contextSize;
+    const handle = this.#open();
+    const { contextSize = this.contextSize || 512 } = options;
+    checkContextOptions(options);
+    checkCacheFits(getAddon().getModelInfo(handle), contextSize, options.keyType);
     const defaults = { contextSize, batchSize: this.#batchSize, threads: this.threads };
-    const context = await Context.create(this.#open(), options, defaults);
-    this.#contexts.add(new WeakRef(context));
+    const context = await Context.create(handle, options, defaults);
+    this.#dependents.add(new WeakRef(context));
     return context;
   }
 
   /** Creates a sampler for {@link Context.sample}. */
   createSampler(options: SamplingOptions = {}): Sampler {
-    return new Sampler(this.#open(), options);
+    const sampler = new Sampler(this.#open(), options);
+    this.#dependents.add(new WeakRef(sampler));
+    return sampler;
   }
 
   /**
@@ -180,13 +196,14 @@ export class Model {
   }
 
   async #close(): Promise<void> {
-    const contexts = [...this.#contexts].map((reference) => reference.deref()?.close());
-    await Promise.all([this.#engine?.close(), ...contexts]);
+    const dependents = [...this.#dependents].map((reference) => reference.deref()?.close());
+    await Promise.all([this.#engine?.close(), ...dependents]);
     await getAddon().closeModel(this.#handle);
   }
 
   #open(): ModelHandle {
-    if (this.#closing !== undefined) throw createError('CLOSED', 'The model is closed. Load it again to use it.');
+    if (this.#closing !== undefined)
+      throw createError('CLOSED', 'The model is closed. Load it again to use it.');
     return this.#handle;
   }
 
@@ -194,7 +211,10 @@ export class Model {
     prompt.catch(() => {}); // the engine reports it; if there is none, what is thrown here comes first
     this.#open();
     if (this.#engine === undefined) {
-      throw createError('NO_WEIGHTS', 'The model was loaded with vocabOnly. Load it without that option to generate.');
+      throw createError(
+        'NO_WEIGHTS',
+        'The model was loaded with vocabOnly. Load it without that option to generate.',
+      );
     }
     const { maxTokens, signal } = options;
     return this.#engine.generate({ prompt, sampling: toNativeSampling(options), maxTokens, signal });

@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel, type Model } from '../../lib/index.js';
+import { testModelPath } from '../helpers/model.js';
+
+let model: Model;
+
+beforeAll(async () => {
+  model = await loadModel(await testModelPath(), { contextSize: 1024, threads: 1 });
+});
+afterAll(async () => {
+  await model.close();
+});
+
+const brief = { temperature: 0, maxTokens: 16 } as const;
+
+describe('a chat', () => {
+  it('keeps history and continues from the KV cache it has', async () => {
+    const chat = model.createChat({ system: 'You are a helpful assistant.', ...brief });
+    const first = await chat.send('Name a colour.').result;
+    const second = await chat.send('And another one.').result;
+
+    expect(chat.history).toEqual([
+      { role: 'system', content: 'You are a helpful assistant.' },
+      { role: 'user', content: 'Name a colour.' },
+      { role: 'assistant', content: first.text },
+      { role: 'user', content: 'And another one.' },
+      { role: 'assistant', content: second.text },
+    ]);
+    // Everything up to the end of the first answer was there.
+    expect(second.usage.cachedTokens).toBeGreaterThanOrEqual(first.usage.promptTokens + 10);
+    expect(second.usage.promptTokens).toBeGreaterThan(first.usage.promptTokens);
+  });
+
+  it('ends its answer where the model ends it, and shows no control tokens', async () => {
+    const chat = model.createChat({ temperature: 0, maxTokens: 200 });
+    const result = await chat.send('Say hello.').result;
+    expect(result.finishReason).toBe('stop');
+    expect(result.text).not.toMatch(/<\|im_/);
+  });
+
+  it('has its answer in the history when the loop ends', async () => {
+    const chat = model.createChat(brief);
+    let text = '';
+    for await (const chunk of chat.send('Hi')) text += chunk.text;
+    expect(chat.history.at(-1)).toEqual({ role: 'assistant', content: text });
+  });
+
+  it('keeps what was said when it is stopped, and goes on', async () => {
+    const chat = model.createChat({ temperature: 0, maxTokens: 300, ignoreEndOfSequence: true });
+    const controller = new AbortController();
+    const answer = chat.send('Tell me a long story.', { signal: controller.signal });
+    for await (const chunk of answer) {
+      expect(chunk.text).toBeTypeOf('string');
+      break;
+    }
+    await answer.result;
+    expect(chat.history).toHaveLength(2);
+
+    const aborting = chat.send('Go on.', { signal: controller.signal });
+    aborting[Symbol.asyncIterator]()
+      .next()
+      .then(() => controller.abort());
+    await expect(aborting.result).rejects.toMatchObject({ code: 'ABORTED' });
+    expect(chat.history).toHaveLength(4);
+    expect((await chat.send('Once more.', { maxTokens: 4 }).result).usage.completionTokens).toBe(4);
+  });
+
+  it('refuses a second message while it answers', async () => {
+    const chat = model.createChat(brief);
+    const answer = chat.send('Hi');
+    expect(() => chat.send('Hello?')).toThrow(expect.objectContaining({ code: 'BUSY' }));
+    await answer.result;
+    expect(() => chat.send('Now')).not.toThrow();
+  });
+
+  it('forgets all but the system prompt when reset', async () => {
+    const chat = model.createChat({ system: 'Be kind.', ...brief });
+    await chat.send('Hi').result;
+    chat.reset();
+    expect(chat.history).toEqual([{ role: 'system', content: 'Be kind.' }]);
+  });
+
+  it('begins from a given history', async () => {
+    const history = [
+      { role: 'user', content: 'My name is Ada.' },
+      { role: 'assistant', content: 'Hello Ada!' },
+    ];
+    const chat = model.createChat({ history, ...brief });
+    const { usage } = await chat.send('What is my name?').result;
+    expect(usage.promptTokens).toBeGreaterThan(20);
+    expect(chat.history.slice(0, 2)).toEqual(history);
+  });
+
+  it('that outgrows the context says so and leaves the history as it was', async () => {
+    const chat = model.createChat(brief);
+    await expect(chat.send('word '.repeat(2000)).result).rejects.toMatchObject({ code: 'PROMPT_TOO_LONG' });
+    expect(chat.history).toEqual([]);
+    await expect(chat.send('Hi').result).resolves.toBeDefined();
+  });
+});
+
+describe('chat templates', () => {
+  it('render with the model’s own template', async () => {
+    const { prompt, generationPrompt } = await model.applyChatTemplate([{ role: 'user', content: 'Hi' }]);
+    expect(prompt).toContain('<|im_start|>user\nHi<|im_end|>');
+    expect(prompt.endsWith('<|im_start|>assistant\n')).toBe(true);
+    expect(generationPrompt).toBe('<|im_start|>assistant\n');
+  });
+
+  it('may be given, with variables', async () => {
+    const { prompt } = await model.applyChatTemplate([{ role: 'user', content: 'Hi' }], {
+      template: '{{ greeting }}: {% for m in messages %}{{ m.content }}{% endfor %}',
+      variables: { greeting: 'Said' },
+    });
+    expect(prompt).toBe('Said: Hi');
+  });
+
+  it('with a syntax error tell what is wrong with them', async () => {
+    await expect(model.applyChatTemplate([], { template: '{% for %}' })).rejects.toMatchObject({
+      code: 'CHAT_TEMPLATE_FAILED',
+      message: expect.stringMatching(/syntax error: .+/),
+    });
+  });
+
+  it.each([
+    ['20 000 parentheses', `{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`],
+    ['20 000 brackets', `{{ ${'['.repeat(20_000)}${']'.repeat(20_000)} }}`],
+    ['20 000 nested blocks', '{% if true %}'.repeat(20_000) + '{% endif %}'.repeat(20_000)],
+    ['two megabytes', ' '.repeat(2 << 20)],
+  ])('nested too deep or too large are refused: %s', async (_name, template) => {
+    await expect(
+      model.applyChatTemplate([{ role: 'user', content: 'x' }], { template }),
+    ).rejects.toMatchObject({ code: 'CHAT_TEMPLATE_FAILED' });
+  });
+
+  it.each([
+    ['messages that are none', 'hello'],
+    ['a message without a role', [{ content: 'x' }]],
+    ['a message whose content is a number', [{ role: 'user', content: 1 }]],
+    ['a null message', [null]],
+  ])('refuse %s', async (_name, messages) => {
+    await expect(model.applyChatTemplate(messages as never)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+  });
+});

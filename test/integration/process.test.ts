@@ -1,0 +1,154 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { testModelPath } from '../helpers/model.js';
+import { runProgram } from '../helpers/run-program.js';
+
+let model: string;
+beforeAll(async () => {
+  model = await testModelPath();
+});
+
+const load = `
+import { loadModel } from 'llama-native';
+const options = { contextSize: 512, threads: 1 };
+`;
+
+describe('a process that uses the library', () => {
+  it('ends by itself after close, and stays alive while it generates', async () => {
+    const result = await runProgram(
+      `${load}
+      const model = await loadModel(process.env.MODEL, options);
+      model.generate('Hi', { maxTokens: 5 }).result.then(async ({ tokens }) => {
+        console.log(tokens.length);
+        await model.close();
+      });`,
+      model,
+    );
+    expect(result).toMatchObject({ exitCode: 0, signal: null, stdout: '5\n' });
+  });
+
+  it('ends by itself though nothing was closed', async () => {
+    const result = await runProgram(
+      `${load}
+      const model = await loadModel(process.env.MODEL, options);
+      await model.generate('Hi', { maxTokens: 5 }).result;
+      console.log('done');`,
+      model,
+    );
+    expect(result).toMatchObject({ exitCode: 0, signal: null, stdout: 'done\n' });
+  });
+
+  it.each([
+    [
+      'while it generates',
+      `model.generate('Hi', { maxTokens: 400 }); setTimeout(() => process.exit(7), 200);`,
+    ],
+    ['during a long prompt', `model.generate('word '.repeat(400)); setTimeout(() => process.exit(7), 50);`],
+    ['while it closes', `model.close(); process.exit(7);`],
+    ['during an evaluation', `(await model.createContext()).eval(new Int32Array(400)); process.exit(7);`],
+    [
+      'while another model loads',
+      `loadModel(process.env.MODEL, options); setTimeout(() => process.exit(7), 5);`,
+    ],
+  ])('exits with its own code %s', async (_name, action) => {
+    const result = await runProgram(
+      `${load}
+      const model = await loadModel(process.env.MODEL, options);
+      ${action}`,
+      model,
+    );
+    expect(result).toMatchObject({ exitCode: 7, signal: null });
+    expect(result.stderr).toBe('');
+  });
+
+  it('dies of an uncaught exception as any Node.js process does', async () => {
+    const result = await runProgram(
+      `${load}
+      const model = await loadModel(process.env.MODEL, options);
+      for await (const chunk of model.generate('Hi', { maxTokens: 400 })) throw new Error('mine');`,
+      model,
+    );
+    expect(result).toMatchObject({ exitCode: 1, signal: null });
+    expect(result.stderr).toContain('Error: mine');
+  });
+
+  it('collects models that were forgotten, with all their memory', async () => {
+    const result = await runProgram(
+      `${load}
+      const round = async () => {
+        const model = await loadModel(process.env.MODEL, { ...options, memoryMap: false });
+        await model.generate('Hi', { maxTokens: 2 }).result;
+      };
+      const settle = async () => {
+        for (let i = 0; i < 5; i++) { globalThis.gc(); await new Promise((r) => setTimeout(r, 40)); }
+      };
+      await round(); await settle();
+      await round(); await settle();
+      const before = process.memoryUsage().rss;
+      for (let i = 0; i < 6; i++) { await round(); await settle(); }
+      console.log(Math.round((process.memoryUsage().rss - before) / 1e6));`,
+      model,
+      ['--expose-gc'],
+    );
+    expect(result).toMatchObject({ exitCode: 0, signal: null });
+    expect(Number(result.stdout)).toBeLessThan(120); // six forgotten models would be 600 MB and more
+  });
+
+  it('runs models in worker threads, several at once, and survives their termination', async () => {
+    const result = await runProgram(
+      `import { Worker, isMainThread, parentPort, workerData } from 'node:worker_threads';
+      import { fileURLToPath } from 'node:url';
+      ${load}
+      if (isMainThread) {
+        const start = (mode) => new Promise((resolve, reject) => {
+          const worker = new Worker(fileURLToPath(import.meta.url), { workerData: mode });
+          worker.on('message', (message) => {
+            if (mode === 'endless') worker.terminate().then(() => resolve('terminated'));
+            else resolve(message);
+          });
+          worker.on('error', reject);
+        });
+        const model = await loadModel(process.env.MODEL, options);
+        console.log(JSON.stringify(await Promise.all([start('short'), start('short'), start('endless'), start('endless')])));
+        const { tokens } = await model.generate('Hi', { maxTokens: 5 }).result;
+        console.log(tokens.length);
+        await model.close();
+      } else {
+        const model = await loadModel(process.env.MODEL, options);
+        if (workerData === 'short') {
+          const { tokens } = await model.generate('Hi', { temperature: 0, maxTokens: 5 }).result;
+          parentPort.postMessage(tokens.length);
+        } else {
+          for await (const chunk of model.generate('Hi', { maxTokens: 400, ignoreEndOfSequence: true })) parentPort.postMessage(1);
+        }
+      }`,
+      model,
+    );
+    expect(result.stderr).toBe('');
+    expect(result).toMatchObject({
+      exitCode: 0,
+      signal: null,
+      stdout: '[5,5,"terminated","terminated"]\n5\n',
+    });
+  });
+
+  it('makes tokens while its JavaScript thread is busy', async () => {
+    const result = await runProgram(
+      `${load}
+      const model = await loadModel(process.env.MODEL, options);
+      const generation = model.generate('Hi', { maxTokens: 400, ignoreEndOfSequence: true });
+      for await (const chunk of generation) break;
+      const running = model.generate('Hello', { maxTokens: 400, ignoreEndOfSequence: true });
+      const reader = running[Symbol.asyncIterator]();
+      await reader.next();
+      const until = Date.now() + 1500;
+      while (Date.now() < until);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await reader.return();
+      console.log((await running.result).usage.completionTokens);
+      await model.close();`,
+      model,
+    );
+    expect(result.exitCode).toBe(0);
+    expect(Number(result.stdout)).toBeGreaterThan(5);
+  });
+});
