@@ -86,8 +86,8 @@ void LoadBackends(const std::string& directory) {
   static std::once_flag once;
   std::call_once(once, [&directory] {
 #ifndef _WIN32
-    // An assertion that fails would start a debugger on this process. In a worker thread JavaScript's process.env is
-    // a copy, so it is set here.
+    // An assertion that fails would start a debugger on this process. In a worker thread JavaScript's
+    // process.env is a copy, so it is set here.
     setenv("GGML_NO_BACKTRACE", "1", 0);
 #endif
     llama_log_set(OnLog, nullptr);

@@ -61,4 +61,4 @@ struct HandleKind<Sampler> {
 int32_t IndexOfLargest(const float* values, int32_t count, const std::vector<int32_t>& skipped);
 
 Napi::Value CreateSampler(const Napi::CallbackInfo& info);  // (model, config) => sampler
-Napi::Value CloseSampler(const Napi::CallbackInfo& info);   // (sampler) => void; it holds its model until then
+Napi::Value CloseSampler(const Napi::CallbackInfo& info);  // (sampler) => void; it holds its model until then
