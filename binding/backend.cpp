@@ -88,7 +88,7 @@ void LoadBackends(const std::string& directory) {
 #ifndef _WIN32
     // An assertion that fails would start a debugger on this process. In a worker thread JavaScript's
     // process.env is a copy, so it is set here.
-    setenv("GGML_NO_BACKTRACE", "1", 0);
+    setenv("GGML_NO_BACKTRACE", "1", 0);  // NOLINT(concurrency-mt-unsafe): once, before any thread of ours
 #endif
     llama_log_set(OnLog, nullptr);
     common_log_set_verbosity_thold(-1);  // llama-common prints to standard error by itself otherwise
@@ -113,7 +113,7 @@ Napi::Value GetDevices(const Napi::CallbackInfo& info) {
   auto devices = Napi::Array::New(env);
   for (size_t i = 0; i < ggml_backend_dev_count(); i++) {
     ggml_backend_dev_t device = ggml_backend_dev_get(i);
-    ggml_backend_dev_props properties;
+    ggml_backend_dev_props properties{};
     ggml_backend_dev_get_props(device, &properties);
     auto entry = Napi::Object::New(env);
     entry.Set("name", properties.name);

@@ -58,7 +58,7 @@ template <>
 struct HandleKind<CancelFlag> {
   static constexpr const char* name = "cancel flag";
   static constexpr napi_type_tag tag = {0x6c6c616d612d6e61, 0x746976652d666c67};
-  static void Dispose(Napi::Env, std::shared_ptr<CancelFlag>) {}
+  static void Dispose(Napi::Env, const std::shared_ptr<CancelFlag>&) {}
 };
 
 Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info);  // () => flag

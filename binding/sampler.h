@@ -53,7 +53,7 @@ template <>
 struct HandleKind<Sampler> {
   static constexpr const char* name = "sampler";
   static constexpr napi_type_tag tag = {0x6c6c616d612d6e61, 0x746976652d736d70};
-  static void Dispose(Napi::Env, std::shared_ptr<Sampler>) {}
+  static void Dispose(Napi::Env, const std::shared_ptr<Sampler>&) {}
 };
 
 // The index of the largest value, the first one if several are equal; those in `skipped` (ascending) do not
