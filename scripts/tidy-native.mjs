@@ -19,5 +19,6 @@ const { status, error } = spawnSync('clang-tidy', ['--quiet', '-p', 'build', ...
   cwd: root,
   stdio: ['ignore', 'inherit', 'inherit'],
 });
-if (error) console.error('clang-tidy was not found. On Debian and Ubuntu: sudo apt-get install -y clang-tidy');
+if (error)
+  console.error('clang-tidy was not found. On Debian and Ubuntu: sudo apt-get install -y clang-tidy');
 exit(status ?? 1);

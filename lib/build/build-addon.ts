@@ -85,22 +85,39 @@ function checkSources(packageRoot: string): void {
   }
 }
 
-function cmakeDefinitions(options: BuildOptions, nodeAddonApi: string): Record<string, string> {
-  const { variant } = options;
-  const definitions: Record<string, string> = {
-    LLAMA_NATIVE_PORTABLE: variant === 'local' ? 'OFF' : 'ON',
-    LLAMA_NATIVE_CUDA: variant === 'cuda' ? 'ON' : 'OFF',
-    NODE_ADDON_API_DIR: nodeAddonApi.replaceAll('\\', '/'),
-  };
-  if (options.tools !== undefined) definitions.LLAMA_NATIVE_TOOLS = 'ON';
-  if (variant === 'cuda') {
-    const architectures =
-      options.cudaArchitectures === undefined
-        ? detectCudaArchitectures(process.env)
-        : normalizeCudaArchitectures(options.cudaArchitectures);
-    if (architectures !== undefined) definitions.CMAKE_CUDA_ARCHITECTURES = architectures;
+/** CMake reads a backslash as the beginning of an escape. */
+const withSlashes = (path: string): string => path.replaceAll('\\', '/');
+
+/** What CMake has to know of CUDA: for which GPUs, and the very compiler that the inspection found. */
+function cudaDefinitions(options: BuildOptions, { cudaCompiler }: Toolchain): Record<string, string> {
+  const definitions: Record<string, string> = {};
+  const architectures =
+    options.cudaArchitectures === undefined
+      ? detectCudaArchitectures(process.env)
+      : normalizeCudaArchitectures(options.cudaArchitectures);
+  if (architectures !== undefined) definitions.CMAKE_CUDA_ARCHITECTURES = architectures;
+  if (cudaCompiler !== undefined) {
+    definitions.CMAKE_CUDA_COMPILER = withSlashes(cudaCompiler);
+    definitions.CUDAToolkit_ROOT = withSlashes(
+      process.env.CUDAToolkit_ROOT ?? dirname(dirname(cudaCompiler)),
+    );
   }
   return definitions;
+}
+
+function cmakeDefinitions(
+  options: BuildOptions,
+  toolchain: Toolchain,
+  nodeAddonApi: string,
+): Record<string, string> {
+  const { variant } = options;
+  return {
+    LLAMA_NATIVE_PORTABLE: variant === 'local' ? 'OFF' : 'ON',
+    LLAMA_NATIVE_CUDA: variant === 'cuda' ? 'ON' : 'OFF',
+    NODE_ADDON_API_DIR: withSlashes(nodeAddonApi),
+    ...(options.tools !== undefined && { LLAMA_NATIVE_TOOLS: 'ON' }),
+    ...(variant === 'cuda' && cudaDefinitions(options, toolchain)),
+  };
 }
 
 function buildFailed(step: string, exitCode: number | null, output: string): LlamaNativeError {
@@ -117,11 +134,16 @@ interface Step {
 }
 
 /** The commands for cmake-js, which knows where Node's headers are. */
-function cmakeJsSteps(packageRoot: string, directory: string, ninja: boolean, options: BuildOptions): Step[] {
+function cmakeJsSteps(
+  packageRoot: string,
+  directory: string,
+  toolchain: Toolchain,
+  options: BuildOptions,
+): Step[] {
   const config = options.debug ? 'Debug' : 'Release';
   const common = ['--directory', packageRoot, '--out', directory, '--config', config];
   const nodeAddonApi = dirname(createRequire(join(packageRoot, 'package.json')).resolve('node-addon-api'));
-  const definitions = Object.entries(cmakeDefinitions(options, nodeAddonApi));
+  const definitions = Object.entries(cmakeDefinitions(options, toolchain, nodeAddonApi));
   const settings = definitions.map(([name, value]) => `--CD${name}=${value}`);
   const jobs = String(options.jobs ?? availableParallelism());
   const compile = (target: string): Step => ({
@@ -131,7 +153,7 @@ function cmakeJsSteps(packageRoot: string, directory: string, ninja: boolean, op
   return [
     {
       name: 'Configuring',
-      command: ['configure', ...common, ...(ninja ? ['-G', 'Ninja'] : []), ...settings],
+      command: ['configure', ...common, ...(toolchain.hasNinja ? ['-G', 'Ninja'] : []), ...settings],
     },
     ...['llama_native', ...(options.tools ?? [])].map(compile),
   ];
@@ -164,8 +186,9 @@ export async function buildAddon(options: BuildOptions): Promise<BuildResult> {
   const toolchain = inspectToolchain(currentPlace(), { cuda: variant === 'cuda' });
   const directory = buildDirectory(packageRoot, variant, options.debug ?? false);
   const generator = toolchain.hasNinja ? 'Ninja' : undefined;
-  const steps = cmakeJsSteps(packageRoot, directory, toolchain.hasNinja, options);
-  prepareBuildDirectory(directory, { packageRoot, generator, variant });
+  const steps = cmakeJsSteps(packageRoot, directory, toolchain, options);
+  const { cudaCompiler } = toolchain;
+  prepareBuildDirectory(directory, { packageRoot, generator, variant, cudaCompiler });
   await runSteps(packageRoot, steps, options);
   const addonPath = join(directory, 'Release', 'llama_native.node');
   if (existsSync(addonPath)) return { addonPath, toolchain };

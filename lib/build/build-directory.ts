@@ -36,6 +36,8 @@ export interface BuildIdentity {
   readonly packageRoot: string;
   readonly generator: string | undefined;
   readonly variant: BuildVariant;
+  /** The CUDA compiler; undefined where the variant needs none. */
+  readonly cudaCompiler?: string | undefined;
 }
 
 function fits(cache: ReadonlyMap<string, string>, identity: BuildIdentity): boolean {
@@ -43,16 +45,18 @@ function fits(cache: ReadonlyMap<string, string>, identity: BuildIdentity): bool
   const isCuda = cache.get('LLAMA_NATIVE_CUDA') === 'ON';
   const variant = isCuda ? 'cuda' : isPortable ? 'portable' : 'local';
   const generator = cache.get('CMAKE_GENERATOR');
+  const { cudaCompiler } = identity;
   return (
     cache.get('CMAKE_HOME_DIRECTORY') === identity.packageRoot.replaceAll('\\', '/') &&
     (identity.generator === undefined || generator === identity.generator) &&
-    variant === identity.variant
+    variant === identity.variant &&
+    (cudaCompiler === undefined || cache.get('CMAKE_CUDA_COMPILER') === cudaCompiler.replaceAll('\\', '/'))
   );
 }
 
 /**
  * Empties a directory whose earlier results cannot be continued, because the package was moved, another variant was
- * compiled there, or another generator is used now. CMake itself would stop, or mix them.
+ * compiled there, or another generator or CUDA compiler is used now. CMake itself would stop, or mix them.
  */
 export function prepareBuildDirectory(directory: string, identity: BuildIdentity): void {
   const cache = readCMakeCache(directory);

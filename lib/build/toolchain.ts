@@ -17,6 +17,8 @@ export interface Toolchain {
   readonly hasNinja: boolean;
   /** True when results of the compiler are kept, so that a second build from nothing takes seconds. */
   readonly hasCompilerCache: boolean;
+  /** The CUDA compiler's program, nvcc; only where the build needs it, and not on Windows, as `compiler`. */
+  readonly cudaCompiler?: string;
 }
 
 type Missing = { readonly tool: BuildTool; readonly reason: string };
@@ -97,20 +99,23 @@ function inspectVisualStudio(place: InstallPlace): undefined | Missing {
   return { tool: 'compiler', reason: 'Visual Studio with the C++ tools was not found' };
 }
 
-function inspectCuda(place: InstallPlace): undefined | Missing {
-  const { environment } = place;
+/** What the user names comes before what happens to be installed, in the order in which CMake reads it. */
+function inspectCuda(place: InstallPlace): string | Missing {
+  const { CUDACXX = '', CUDAToolkit_ROOT, CUDA_PATH } = place.environment;
   const candidates = [
-    environment.CUDACXX,
+    findExecutable(CUDACXX, place) ?? CUDACXX,
+    CUDAToolkit_ROOT && join(CUDAToolkit_ROOT, 'bin', 'nvcc'),
+    CUDA_PATH && join(CUDA_PATH, 'bin', 'nvcc'),
     findExecutable('nvcc', place),
-    environment.CUDA_PATH && join(environment.CUDA_PATH, 'bin', 'nvcc'),
     '/usr/local/cuda/bin/nvcc',
   ];
   for (const candidate of candidates) {
-    if (candidate && run(candidate, ['--version'], place) !== undefined) return undefined;
+    if (candidate && run(candidate, ['--version'], place) !== undefined) return candidate;
   }
   return {
     tool: 'cuda',
-    reason: 'the CUDA compiler nvcc was not found (PATH, CUDACXX, CUDA_PATH, /usr/local/cuda)',
+    reason:
+      'the CUDA compiler nvcc was not found (CUDACXX, CUDAToolkit_ROOT, CUDA_PATH, PATH, /usr/local/cuda)',
   };
 }
 
@@ -150,12 +155,13 @@ export function inspectToolchain(place: InstallPlace, needs: { readonly cuda: bo
   if (!hasNinja && !isWindows && findExecutable('make', place) === undefined) {
     missing.push({ tool: 'ninja', reason: 'neither Ninja nor make was found on PATH' });
   }
-  if (needs.cuda) keep(inspectCuda(place));
+  const cudaCompiler = needs.cuda ? keep<string>(inspectCuda(place)) : undefined;
   if (missing.length > 0 || cmakeVersion === undefined) throw toolMissing(missing, place);
   return {
     cmakeVersion,
     compiler,
     hasNinja,
     hasCompilerCache: findExecutable('ccache', place) !== undefined,
+    ...(cudaCompiler !== undefined && !isWindows && { cudaCompiler }),
   };
 }

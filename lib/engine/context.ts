@@ -85,10 +85,11 @@ export class Sampler {
  *
  * @example
  * ```ts
- * await using context = await model.createContext({ contextSize: 512 });
+ * const context = await model.createContext({ contextSize: 512 });
  * const sampler = model.createSampler({ temperature: 0 });
  * await context.eval(await model.tokenize('The sky is'));
  * const token = await context.sample(sampler);
+ * await context.close();
  * ```
  */
 export class Context {

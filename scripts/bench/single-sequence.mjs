@@ -30,7 +30,16 @@ function median(numbers) {
 /** Tokens per second of llama-bench: evaluating a prompt, and generating from an empty context. */
 function measureReference(model) {
   const tool = join(root, 'build', 'bin', process.platform === 'win32' ? 'llama-bench.exe' : 'llama-bench');
-  const settings = ['-m', model, '-t', String(threads), '-p', String(promptTokens), '-n', String(generatedTokens)];
+  const settings = [
+    '-m',
+    model,
+    '-t',
+    String(threads),
+    '-p',
+    String(promptTokens),
+    '-n',
+    String(generatedTokens),
+  ];
   const { stdout, status, stderr } = spawnSync(tool, [...settings, '-r', '1', '-b', '512', '-o', 'json'], {
     encoding: 'utf8',
   });
@@ -90,8 +99,13 @@ await runSteps(async () => {
   const of = (side, what) => rounds.map((round) => round[side][what]);
   const table = [
     row(`prompt, ${promptTokens} tokens, tokens/s`, of('reference', 'prompt'), of('library', 'prompt')),
-    row(`generate, ${generatedTokens} tokens, tokens/s`, of('reference', 'generate'), of('library', 'generate')),
+    row(
+      `generate, ${generatedTokens} tokens, tokens/s`,
+      of('reference', 'generate'),
+      of('library', 'generate'),
+    ),
   ];
   console.table(table);
-  if (values.output) writeFileSync(values.output, `${JSON.stringify({ model, threads, rounds, table }, null, 2)}\n`);
+  if (values.output)
+    writeFileSync(values.output, `${JSON.stringify({ model, threads, rounds, table }, null, 2)}\n`);
 });

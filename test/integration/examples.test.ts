@@ -1,0 +1,73 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { testModelPath } from '../helpers/model.js';
+import { runProgram } from '../helpers/run-program.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Example {
+  readonly name: string;
+  readonly code: string;
+}
+
+/** The `ts` blocks of a page, each named by the line it begins in. */
+function examplesOf(file: string): Example[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match) => ({
+    name: `${file}:${text.slice(0, match.index).split('\n').length}`,
+    code: match[1] ?? '',
+  }));
+}
+
+/** The examples in the documentation comments of a source file. */
+function docExamplesOf(file: string): Example[] {
+  const text = readFileSync(join(root, file), 'utf8');
+  return [...text.matchAll(/@example\n([\s\S]*?)\*\//g)].map((match) => ({
+    name: `${file}:${text.slice(0, match.index).split('\n').length}`,
+    code: (match[1] ?? '').replace(/^\s*\* ?/gm, '').replace(/^```(ts)?$/gm, ''),
+  }));
+}
+
+/** Examples name models that a reader would use; here they run on the test model, with few tokens and one thread. */
+function toProgram(code: string): string {
+  const body = code
+    .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
+    .replace(/loadModel\(process\.env\.MODEL\)/g, 'loadModel(process.env.MODEL, {})')
+    .replace(/loadModel\(process\.env\.MODEL, \{/g, 'loadModel(process.env.MODEL, { threads: 1,')
+    .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
+    .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
+  const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
+  const load = /const model = await loadModel/.test(body)
+    ? ''
+    : 'const model = await loadModel(process.env.MODEL, { threads: 1 });\n';
+  const close = load === '' ? '' : '\nawait model.close();\n';
+  return `${imports}${load}${body}${close}`;
+}
+
+const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => join('lib', file));
+const examples = [
+  ...examplesOf('README.md'),
+  ...examplesOf('README.zh-CN.md'),
+  ...examplesOf('docs/errors.md'),
+  ...sources.flatMap(docExamplesOf),
+];
+
+let model: string;
+beforeAll(async () => {
+  model = await testModelPath();
+});
+
+describe('every example in the documentation runs', () => {
+  it('and there are as many as expected', () => {
+    expect(examples.length).toBeGreaterThanOrEqual(18);
+  });
+
+  it.each(examples)('$name', async ({ code }) => {
+    const result = await runProgram(toProgram(code), model);
+    expect(result).toMatchObject({ signal: null, exitCode: 0, stderr: '' });
+  });
+});
