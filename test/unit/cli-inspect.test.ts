@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { plainMetadata, reportModel } from '../../lib/cli/inspect/model-report.js';
+import { plainMetadata } from '../../lib/cli/inspect/plain-metadata.js';
 import type { Library } from '../../lib/cli/library.js';
 import { runCommandLine } from '../../lib/cli/program.js';
 import { createError } from '../../lib/errors.js';
-import type { GgufHeader, GgufTensorInfo, GgufValue } from '../../lib/index.js';
+import { type GgufHeader, type GgufTensorInfo, type GgufValue, summarizeGguf } from '../../lib/gguf/index.js';
 import { createTestContext } from '../helpers/cli-context.js';
 
 function tensor(name: string, dimensions: number[], type: string, byteSize: number): GgufTensorInfo {
@@ -51,45 +51,19 @@ async function run(programArguments: string[], of: GgufHeader = header) {
     return '/models/x.gguf';
   };
   const context = createTestContext({
-    library: { resolveModel, readGgufHeader: async () => of, listCachedModels: async () => [] },
+    library: {
+      resolveModel,
+      readGgufMetadata: async () => ({ ...summarizeGguf(of), metadata: of.metadata }),
+      listCachedModels: async () => [],
+    },
   });
   const exitCode = await runCommandLine(['inspect', ...programArguments], context);
   return { exitCode, resolved, output: context.outputStream.text, notes: context.notesStream.text };
 }
 
-describe('reporting a model', () => {
-  it('adds up parameters and bytes by tensor type, the largest first', () => {
-    const report = reportModel(header);
-    expect(report.parameters).toBe(1_500_100);
-    expect(report.types).toEqual([
-      { type: 'Q4_K', tensors: 2, parameters: 1_500_000, bytes: 843_750 },
-      { type: 'F32', tensors: 1, parameters: 100, bytes: 400 },
-    ]);
-    expect(report.bitsPerWeight).toBeCloseTo(4.5, 2);
-  });
-
-  it('takes the largest of a figure that differs between layers', () => {
-    expect(reportModel(header).keyValueHeads).toBe(3);
-  });
-
-  it('counts the vocabulary by its tokens, and by its declared size where they are missing', () => {
-    expect(reportModel(header).vocabularySize).toBe(49_152);
-    const tokens: GgufValue = { type: 'array', elementType: 'float32', value: new Float32Array(7) };
-    expect(reportModel(headerWith([['tokenizer.ggml.tokens', tokens]])).vocabularySize).toBe(7);
-  });
-
-  it('leaves open what an empty header does not say', () => {
-    expect(reportModel(headerWith([]))).toMatchObject({
-      architecture: undefined,
-      contextLength: undefined,
-      parameters: 0,
-      bitsPerWeight: 0,
-      splitCount: 1,
-    });
-  });
-
+describe('metadata as JSON', () => {
   it('makes metadata plain: arrays by length, large numbers as text', () => {
-    expect(plainMetadata(header)).toMatchObject({
+    expect(plainMetadata(header.metadata)).toMatchObject({
       big: '1152921504606846976',
       'llama.attention.head_count_kv': { elementType: 'int32', length: 3 },
       'llama.block_count': 30,
