@@ -1,6 +1,7 @@
 #include "tokenizer.h"
 
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 #include "arguments.h"
@@ -41,12 +42,20 @@ std::vector<llama_token> Model::Tokenize(const std::string& text, bool add_speci
   }
   const auto length = static_cast<int32_t>(text.size());
   std::vector<llama_token> tokens(text.size() + 2);  // no token is shorter than a byte; two special ones
-  int32_t count = llama_tokenize(vocabulary, text.data(), length, tokens.data(),
-                                 static_cast<int32_t>(tokens.size()), add_special, parse_special);
+  const auto tokenize = [&] {
+    try {
+      return llama_tokenize(vocabulary, text.data(), length, tokens.data(),
+                            static_cast<int32_t>(tokens.size()), add_special, parse_special);
+    } catch (const std::out_of_range&) {
+      throw Failure("MODEL_INVALID",
+                    "The vocabulary of this model has no token for a byte of this text. Use another file of "
+                    "the model.");
+    }
+  };
+  int32_t count = tokenize();
   if (count < 0) {  // some vocabularies add more than that
     tokens.resize(-count);
-    count = llama_tokenize(vocabulary, text.data(), length, tokens.data(),
-                           static_cast<int32_t>(tokens.size()), add_special, parse_special);
+    count = tokenize();
   }
   if (count < 0) throw Failure("INTERNAL", "llama.cpp could not tokenize the text.");
   tokens.resize(count);

@@ -13,7 +13,7 @@ type PublicPart = Pick<
   | 'defaultModel'
   | 'listCachedModels'
   | 'removeCachedModel'
-  | 'readGgufHeader'
+  | 'readGgufMetadata'
   | 'buildAddon'
   | 'getDevices'
   | 'getSystemInfo'

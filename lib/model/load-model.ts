@@ -149,7 +149,7 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
     ...(onProgress === undefined ? {} : { onProgress }),
     ...(signal === undefined ? {} : { signal }),
   });
-  await checkModelFile(path);
+  await checkModelFile(path, signal === undefined ? {} : { signal });
 
   const handle = await loadWeights(path, options);
   const info = getAddon().getModelInfo(handle);

@@ -141,8 +141,8 @@ describe('commands without a model in memory', () => {
       architecture: 'llama',
       contextLength: 8192,
       vocabularySize: 49_152,
-      layers: 30,
-      parameters: 134_515_008,
+      layerCount: 30,
+      parameterCount: 134_515_008,
       chatTemplate: expect.stringContaining('im_start'),
     });
   });

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { createError, LlamaNativeError } from '../../errors.js';
+import type { GgufSummary } from '../../index.js';
 import { type CommandContext, exitCodes, writeJson, writeNote } from '../context.js';
-import { type ModelReport, plainMetadata, reportModel } from '../inspect/model-report.js';
+import { plainMetadata } from '../inspect/plain-metadata.js';
 import type { Library } from '../library.js';
 import { findListedModel } from '../model-names.js';
 import { withoutUndefined } from '../options.js';
@@ -30,10 +31,9 @@ async function inspect(context: CommandContext, source: string, options: Inspect
   const library = await context.loadLibrary();
   const { signal } = context.interrupts;
   const path = await findOnThisMachine(library, source, options);
-  const header = await library.readGgufHeader(path, { signal });
-  const report = reportModel(header);
+  const report = await library.readGgufMetadata(path, { signal });
   if (options.json === true) {
-    writeJson(context, { ...report, metadata: plainMetadata(header) });
+    writeJson(context, { ...report, metadata: plainMetadata(report.metadata) });
   } else if (options.template === true) {
     printTemplate(context, report);
   } else {
@@ -59,7 +59,7 @@ async function findOnThisMachine(library: Library, source: string, options: Insp
   }
 }
 
-function printTemplate(context: CommandContext, report: ModelReport): void {
+function printTemplate(context: CommandContext, report: GgufSummary): void {
   if (report.chatTemplate === undefined) {
     writeNote(context, 'The model brings no chat template.');
     context.exitCode = exitCodes.failure;
@@ -69,7 +69,7 @@ function printTemplate(context: CommandContext, report: ModelReport): void {
   context.output.write(report.chatTemplate + end);
 }
 
-async function printReport(context: CommandContext, report: ModelReport): Promise<void> {
+async function printReport(context: CommandContext, report: GgufSummary): Promise<void> {
   const { renderFacts, renderTable } = await import('../terminal/table.js');
   const { colours } = context.output;
   context.output.write(renderFacts(factsOf(report), colours.cyan));
@@ -82,8 +82,8 @@ async function printReport(context: CommandContext, report: ModelReport): Promis
   ] as const;
   const rows = report.types.map((share) => [
     share.type,
-    String(share.tensors),
-    formatCount(share.parameters),
+    String(share.tensorCount),
+    formatCount(share.parameterCount),
     formatBytes(share.bytes),
     `${((100 * share.bytes) / report.tensorBytes).toFixed(1)} %`,
   ]);
@@ -97,7 +97,7 @@ async function printReport(context: CommandContext, report: ModelReport): Promis
 }
 
 /** What is known, in the order of interest; what the file does not say is left out. */
-function factsOf(report: ModelReport): (readonly [string, string])[] {
+function factsOf(report: GgufSummary): (readonly [string, string])[] {
   const count = (value: number | undefined) => value?.toLocaleString('en-US');
   const unit = (value: number | undefined, name: string) =>
     value === undefined ? undefined : `${count(value)} ${name}`;
@@ -105,26 +105,27 @@ function factsOf(report: ModelReport): (readonly [string, string])[] {
   const facts: (readonly [string, string | undefined])[] = [
     ['Name', report.name],
     ['Architecture', report.architecture],
-    ['Parameters', formatCount(report.parameters)],
-    ['Bits per weight', report.bitsPerWeight.toFixed(2)],
+    ['Quantization', report.fileType],
+    ['Parameters', formatCount(report.parameterCount)],
+    ['Bits per weight', report.bitsPerWeight?.toFixed(2)],
     ['Context length', unit(report.contextLength, 'tokens')],
     ['Embedding length', count(report.embeddingLength)],
-    ['Layers', count(report.layers)],
+    ['Layers', count(report.layerCount)],
     ['Attention heads', headsOf(report)],
     ['Vocabulary', unit(report.vocabularySize, 'tokens')],
     ['Tokenizer', report.tokenizer],
     ['Chat template', template === undefined ? 'no' : `yes, ${count(template.length)} characters`],
     ['Tensors', `${count(report.tensorCount)}, ${formatBytes(report.tensorBytes)}`],
-    ['File', `${report.path} (${formatBytes(report.fileBytes)}, GGUF version ${report.ggufVersion})`],
+    ['File', `${report.path} (${formatBytes(report.fileSize)}, GGUF version ${report.version})`],
   ];
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
 }
 
-function headsOf({ attentionHeads, keyValueHeads }: ModelReport): string | undefined {
-  if (attentionHeads === undefined) {
+function headsOf({ headCount, keyValueHeadCount }: GgufSummary): string | undefined {
+  if (headCount === undefined) {
     return undefined;
   }
-  return keyValueHeads === undefined
-    ? `${attentionHeads}`
-    : `${attentionHeads}, ${keyValueHeads} for keys and values`;
+  return keyValueHeadCount === undefined
+    ? `${headCount}`
+    : `${headCount}, ${keyValueHeadCount} for keys and values`;
 }
