@@ -25,7 +25,9 @@ export function leastCacheBytes(
   const key = (name: string) => info.keys[`${info.keys['general.architecture']}.${name}`];
   const layers = positive(key('block_count'));
   const heads = positive(key('attention.head_count'));
-  const cachedHeads = positive(key('attention.head_count_kv')) ?? heads;
+  // Without the key all heads are cached; a key that is no number has one for each layer.
+  const headsKey = key('attention.head_count_kv');
+  const cachedHeads = headsKey === undefined ? heads : positive(headsKey);
   const embedding = positive(key('embedding_length'));
   const compressed =
     key('attention.kv_lora_rank') !== undefined || key('attention.sliding_window') !== undefined;
