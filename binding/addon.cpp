@@ -6,6 +6,7 @@
 #include "environment.h"
 #include "errors.h"
 #include "generation_api.h"
+#include "keep_loaded.h"
 #include "model.h"
 #include "node_api.h"
 #include "sampler.h"
@@ -33,6 +34,7 @@ void Export(Napi::Object& exports, const char* name) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  KeepLoaded();
   auto* environment = new Environment(env);
   env.SetInstanceData(environment);
   // Runs before Node finalizes the thread-safe function and the instance data.

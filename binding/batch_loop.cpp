@@ -18,6 +18,7 @@ BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context)
       batch_(llama_batch_init(static_cast<int32_t>(llama_n_batch(context)), 0, 1)),
       batch_capacity_(static_cast<int32_t>(llama_n_batch(context))),
       context_size_(static_cast<int32_t>(llama_n_ctx(context))),
+      sequence_count_(static_cast<int32_t>(llama_n_seq_max(context))),
       keeps_state_(llama_model_is_recurrent(model_->model) || llama_model_is_hybrid(model_->model)) {}
 
 BatchLoop::~BatchLoop() {
@@ -41,6 +42,7 @@ void BatchLoop::Submit(GenerationRequest request) {
     running.started = running.first_token = running.last_token = started;
     running_.push_back(std::move(running));
   } catch (const std::exception& error) {
+    llama_memory_seq_rm(memory_, request.sequence, -1, -1);
     GenerationEvent event;
     event.id = request.id;
     event.finished = true;
@@ -220,16 +222,31 @@ bool BatchLoop::Advance(Running& running) {
   return true;
 }
 
+// Gives up the cache of a sequence that no generation uses: the first of JavaScript's list, or one that
+// JavaScript has not heard of yet, such as that of a generation which ended in the last step.
+bool BatchLoop::EvictIdleSequence() {
+  llama_seq_id victim = -1;
+  if (!evictable_.empty()) {
+    victim = evictable_.front();
+    evictable_.erase(evictable_.begin());
+  }
+  for (llama_seq_id sequence = 0; victim < 0 && sequence < sequence_count_; sequence++) {
+    const bool used = std::any_of(running_.begin(), running_.end(), [&](const Running& running) {
+      return running.request.sequence == sequence;
+    });
+    if (!used && llama_memory_seq_pos_max(memory_, sequence) >= 0) victim = sequence;
+  }
+  if (victim < 0) return false;
+  llama_memory_seq_rm(memory_, victim, -1, -1);
+  events_.evicted.push_back(victim);
+  room_freed_ = true;
+  return true;
+}
+
 // The KV cache is full. Give up an idle sequence's cache; else pause the newest generation, which is computed
 // again later; a generation that is alone has reached the end of its context.
 void BatchLoop::MakeRoom() {
-  if (!evictable_.empty()) {
-    const llama_seq_id sequence = evictable_.front();
-    evictable_.erase(evictable_.begin());
-    llama_memory_seq_rm(memory_, sequence, -1, -1);
-    events_.evicted.push_back(sequence);
-    return;
-  }
+  if (EvictIdleSequence()) return;
   const auto active =
       std::count_if(running_.begin(), running_.end(), [](const Running& r) { return !r.paused; });
   auto newest = std::find_if(running_.rbegin(), running_.rend(), [](const Running& r) { return !r.paused; });
@@ -238,6 +255,7 @@ void BatchLoop::MakeRoom() {
     llama_memory_seq_rm(memory_, newest->request.sequence, -1, -1);
     newest->evaluated = 0;
     newest->paused = true;
+    room_freed_ = false;
     return;
   }
   if (newest->Generated() > 0) {
@@ -250,8 +268,11 @@ void BatchLoop::MakeRoom() {
   running_.erase(std::prev(newest.base()));
 }
 
-// Paused generations go on, oldest first, when there is room for all their tokens and some more.
+// Paused generations go on, oldest first, when room was freed, for all their tokens and some more.
 void BatchLoop::ResumePaused() {
+  const bool all_paused =
+      std::all_of(running_.begin(), running_.end(), [](const Running& r) { return r.paused; });
+  if (!room_freed_ && !all_paused) return;
   int64_t used = 0;
   for (const Running& running : running_) {
     if (!running.paused) used += static_cast<int64_t>(running.request.tokens.size());
@@ -266,6 +287,7 @@ void BatchLoop::ResumePaused() {
 }
 
 void BatchLoop::Finish(Running& running, FinishReason reason) {
+  room_freed_ = true;  // its cache may be given up now
   const Clock::time_point now = Clock::now();
   GenerationEvent& event = EventOf(running);
   event.text += running.text.Flush();
@@ -281,7 +303,8 @@ void BatchLoop::Finish(Running& running, FinishReason reason) {
   event.queue_ms = Milliseconds(running.request.submitted, running.started);
   event.total_ms = Milliseconds(running.request.submitted, now);
   event.prompt_ms = Milliseconds(running.started, running.first_token);
-  event.first_token_ms = Milliseconds(running.request.submitted, running.first_token);
+  event.first_token_ms =
+      running.sampled > 0 ? Milliseconds(running.request.submitted, running.first_token) : 0;
   event.completion_ms = Milliseconds(running.first_token, running.last_token);
 }
 

@@ -107,6 +107,7 @@ class BatchLoop {
   void SampleAll();
   bool Advance(Running& running);  // false once it has finished
   void MakeRoom();
+  bool EvictIdleSequence();
   void ResumePaused();
   void Finish(Running& running, FinishReason reason);
   void Fail(Running& running, const char* code, const std::string& message);
@@ -118,6 +119,8 @@ class BatchLoop {
   llama_batch batch_;
   int32_t batch_capacity_;
   int32_t context_size_;
+  int32_t sequence_count_;
+  bool room_freed_ = false;  // since a generation was paused: only then may one resume
   bool keeps_state_;  // recurrent and hybrid models: the memory is a state and cannot be cut at any point
   RunningList running_;
   std::vector<llama_seq_id> evictable_;

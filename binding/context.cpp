@@ -92,19 +92,21 @@ void Context::WaitClosed() {
 void Context::Run() {
   while (true) {
     std::deque<std::function<void()>> commands;
+    bool closing = false;
     {
       std::unique_lock<std::mutex> lock(mutex_);
       if (loop == nullptr || !loop->HasWork()) {
         changed_.wait(lock, [this] { return closing_ || !commands_.empty(); });
       }
       commands.swap(commands_);
+      closing = closing_;  // read under the lock: nothing is accepted after it, so this is all there is
     }
     // Commands that were accepted run also while closing: promises hang on them.
     for (std::function<void()>& command : commands) {
       command();
       command = nullptr;
     }
-    if (closing_) break;
+    if (closing) break;
     if (loop == nullptr) continue;
     loop->Step();
     StepEvents events = loop->TakeEvents();
@@ -182,6 +184,11 @@ std::vector<float> Context::Logits(int32_t index) {
 }
 
 llama_token Context::Sample(Sampler& sampler, int32_t index) {
+  if (sampler.model != model) {
+    throw Failure("INVALID_ARGUMENT",
+                  "Expected a sampler of the context's own model; received another model's.");
+  }
+  const std::lock_guard<std::mutex> lock(sampler.mutex);  // two contexts may share a sampler
   const llama_token token = sampler.Sample(context, OutputIndex(index));
   sampler.Accept(token, true);
   return token;

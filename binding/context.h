@@ -78,5 +78,8 @@ template <>
 struct HandleKind<Context> {
   static constexpr const char* name = "context";
   static constexpr napi_type_tag tag = {0x6c6c616d612d6e61, 0x746976652d637478};
-  static void Dispose(Napi::Env, const std::shared_ptr<Context>& context) { context->RequestClose(); }
+  static void Dispose(Napi::Env env, std::shared_ptr<Context> context) {
+    context->RequestClose();
+    ReleaseLater(env, std::move(context));
+  }
 };

@@ -13,6 +13,7 @@
 namespace {
 
 constexpr int32_t int_max = std::numeric_limits<int32_t>::max();
+constexpr int64_t largest_position = 1 << 30;
 
 Executor ContextExecutor(std::shared_ptr<Context> context) {
   return
@@ -206,6 +207,12 @@ Napi::Value ChangeMemory(const Napi::CallbackInfo& info) {
         } else if (operation == "shift") {
           if (!llama_memory_can_shift(memory)) {
             throw Failure("MODEL_UNSUPPORTED", "The positions of this model's KV cache cannot be shifted.");
+          }
+          const int64_t last = llama_memory_seq_pos_max(memory, sequence);
+          if (last + delta > largest_position || from + int64_t{delta} < 0) {
+            throw Failure("INVALID_ARGUMENT", "Expected a shift that leaves positions from 0 to " +
+                                                  std::to_string(largest_position) + "; received " +
+                                                  std::to_string(delta) + ".");
           }
           llama_memory_seq_add(memory, sequence, from, to, delta);
         } else {

@@ -14,6 +14,12 @@ template <typename T>
 struct HandleKind;  // static const char* name; static constexpr napi_type_tag tag; static void
                     // Dispose(shared_ptr<T>)
 
+// Drops a reference on another thread: the last one to a model unmaps gigabytes.
+template <typename T>
+void ReleaseLater(Napi::Env env, std::shared_ptr<T> object) {
+  Environment::Of(env).tasks.Post([object = std::move(object)]() mutable { object.reset(); });
+}
+
 template <typename T>
 struct Handle {
   std::shared_ptr<T> object;  // empty once closed

@@ -1,5 +1,6 @@
 #include "js_queue.h"
 
+#include <exception>
 #include <utility>
 
 JsQueue::JsQueue(Napi::Env env) : env_(env) {
@@ -27,10 +28,17 @@ void JsQueue::Drain(Napi::Env env) {
     if (closed_) return;
     batch.swap(closures_);
   }
+  // Each closure settles something of its own: one that fails must not take the others with it.
+  std::exception_ptr first_failure;
   for (const Closure& closure : batch) {
     Napi::HandleScope scope(env);
-    closure(env);
+    try {
+      closure(env);
+    } catch (...) {
+      if (!first_failure) first_failure = std::current_exception();
+    }
   }
+  if (first_failure) std::rethrow_exception(first_failure);
 }
 
 void JsQueue::Hold() {

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #endif
 
+#include <chrono>
 #include <utility>
 
 #include "arguments.h"
@@ -16,9 +17,9 @@ void ReleaseLatch::Set() {
   changed_.notify_all();
 }
 
-void ReleaseLatch::Wait() {
+void ReleaseLatch::Wait(const std::atomic<bool>& cancelled) {
   std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [this] { return released_; });
+  while (!released_ && !cancelled) changed_.wait_for(lock, std::chrono::milliseconds(20));
 }
 
 Model::Model(llama_model* loaded, bool only_vocabulary)
@@ -31,11 +32,6 @@ Model::Model(llama_model* loaded, bool only_vocabulary)
 Model::~Model() {
   llama_model_free(model);
   released->Set();
-}
-
-void HandleKind<Model>::Dispose(Napi::Env env, std::shared_ptr<Model> model) {
-  // Unmapping gigabytes takes a while: not on the JavaScript thread.
-  Environment::Of(env).tasks.Post([model = std::move(model)]() mutable { model.reset(); });
 }
 
 Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info) {
@@ -135,11 +131,11 @@ Napi::Value CloseModel(const Napi::CallbackInfo& info) {
   std::shared_ptr<Model> model = std::move(handle.object);
   return RunAsync(
       info.Env(), TaskExecutor(info.Env()),
-      [model = std::move(model)]() mutable {
+      [model = std::move(model), cancelled = Environment::Of(info.Env()).NewCancelFlag()]() mutable {
         if (model) {
           std::shared_ptr<ReleaseLatch> released = model->released;
           model.reset();
-          released->Wait();  // work in flight still holds the model
+          released->Wait(*cancelled);  // work in flight still holds the model
         }
 #if defined(__GLIBC__)
         malloc_trim(0);  // glibc would keep what the model's threads freed

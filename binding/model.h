@@ -16,7 +16,8 @@
 class ReleaseLatch {
  public:
   void Set();
-  void Wait();
+  // Until it is set, or the environment shuts down.
+  void Wait(const std::atomic<bool>& cancelled);
 
  private:
   std::mutex mutex_;
@@ -50,7 +51,7 @@ template <>
 struct HandleKind<Model> {
   static constexpr const char* name = "model";
   static constexpr napi_type_tag tag = {0x6c6c616d612d6e61, 0x746976652d6d6f64};
-  static void Dispose(Napi::Env env, std::shared_ptr<Model> model);
+  static void Dispose(Napi::Env env, std::shared_ptr<Model> model) { ReleaseLater(env, std::move(model)); }
 };
 
 using CancelFlag = std::atomic<bool>;

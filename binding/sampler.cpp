@@ -1,6 +1,7 @@
 #include "sampler.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -10,6 +11,8 @@ SamplingConfig ReadSamplingConfig(const Napi::Object& options) {
   constexpr auto int_max = std::numeric_limits<int32_t>::max();
   SamplingConfig config;
   config.temperature = ReadFloat(options, "temperature", config.temperature, 0, 100);
+  if (config.temperature < 1e-6F)
+    config.temperature = 0;  // dividing by it would overflow; it is greedy all the same
   config.top_k = ReadInteger(options, "topK", config.top_k, 0, int_max);
   config.top_p = ReadFloat(options, "topP", config.top_p, 0, 1);
   config.min_p = ReadFloat(options, "minP", config.min_p, 0, 1);
@@ -19,6 +22,7 @@ SamplingConfig ReadSamplingConfig(const Napi::Object& options) {
   config.presence_penalty = ReadFloat(options, "presencePenalty", config.presence_penalty, -100, 100);
   const Napi::Value seed = options.Get("seed");
   if (seed.IsNumber()) config.seed = seed.As<Napi::Number>().Uint32Value();
+  if (config.seed == LLAMA_DEFAULT_SEED) config.seed--;  // that one means "a random one" to llama.cpp
   config.ignore_end_of_sequence = ReadBool(options.Get("ignoreEndOfSequence"), false);
   return config;
 }
@@ -72,15 +76,15 @@ std::vector<llama_token> EndOfGenerationTokens(const Model& model) {
 
 }  // namespace
 
-Sampler::Sampler(std::shared_ptr<Model> model, const SamplingConfig& config) : model_(std::move(model)) {
+Sampler::Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config) : model(std::move(owner)) {
   int32_t suppressed_count = 0;
-  const llama_token* suppressed = llama_vocab_get_suppress_tokens(model_->vocabulary, &suppressed_count);
+  const llama_token* suppressed = llama_vocab_get_suppress_tokens(model->vocabulary, &suppressed_count);
 
   greedy_ = config.temperature <= 0 && !config.HasPenalties();
   if (greedy_) {
     suppressed_.assign(suppressed, suppressed + suppressed_count);
     if (config.ignore_end_of_sequence) {
-      const std::vector<llama_token> ends = EndOfGenerationTokens(*model_);
+      const std::vector<llama_token> ends = EndOfGenerationTokens(*model);
       suppressed_.insert(suppressed_.end(), ends.begin(), ends.end());
     }
     std::sort(suppressed_.begin(), suppressed_.end());
@@ -100,11 +104,11 @@ Sampler::Sampler(std::shared_ptr<Model> model, const SamplingConfig& config) : m
   params.seed = config.seed;
   params.no_perf = true;
   if (config.ignore_end_of_sequence) {
-    for (const llama_token token : EndOfGenerationTokens(*model_)) {
+    for (const llama_token token : EndOfGenerationTokens(*model)) {
       params.logit_bias.push_back({token, -std::numeric_limits<float>::infinity()});
     }
   }
-  chain_.reset(common_sampler_init(model_->model, params));
+  chain_.reset(common_sampler_init(model->model, params));
   if (!chain_) throw Failure("INVALID_ARGUMENT", "llama.cpp refused the sampling options.");
 }
 
@@ -114,16 +118,19 @@ llama_token Sampler::Sample(llama_context* context, int32_t index) {
     throw Failure("NO_LOGITS", "Expected a position that was evaluated with logits; position " +
                                    std::to_string(index) + " was not.");
   }
-  if (greedy_) return IndexOfLargest(logits, model_->vocabulary_size, suppressed_);
-  return common_sampler_sample(chain_.get(), context, index);
+  const llama_token token = greedy_ ? IndexOfLargest(logits, model->vocabulary_size, suppressed_)
+                                    : common_sampler_sample(chain_.get(), context, index);
+  if (std::isnan(logits[token])) {
+    throw Failure(
+        "DECODE_FAILED",
+        "The model computed logits that are not numbers. Its file may be damaged (load it with checkTensors "
+        "to find out), or its values overflow in this KV cache type.");
+  }
+  return token;
 }
 
 void Sampler::Accept(llama_token token, bool generated) {
   if (chain_) common_sampler_accept(chain_.get(), token, generated);
-}
-
-void Sampler::Reset() {
-  if (chain_) common_sampler_reset(chain_.get());
 }
 
 Napi::Value CreateSampler(const Napi::CallbackInfo& info) {
@@ -137,6 +144,6 @@ Napi::Value CreateSampler(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value CloseSampler(const Napi::CallbackInfo& info) {
-  HandleOf<Sampler>(info[0]).object.reset();
+  ReleaseLater(info.Env(), std::move(HandleOf<Sampler>(info[0]).object));
   return info.Env().Undefined();
 }

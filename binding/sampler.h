@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -34,16 +35,17 @@ SamplingConfig ReadSamplingConfig(const Napi::Object& options);
 
 class Sampler {
  public:
-  Sampler(std::shared_ptr<Model> model, const SamplingConfig& config);
+  Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config);
 
   // Chooses from the logits at `index` of the last batch. The row must have output.
   llama_token Sample(llama_context* context, int32_t index);
   // Tells the sampler what was chosen, or which tokens the prompt ends with.
   void Accept(llama_token token, bool generated);
-  void Reset();
+
+  const std::shared_ptr<Model> model;
+  std::mutex mutex;  // for callers that share a sampler between threads
 
  private:
-  std::shared_ptr<Model> model_;
   bool greedy_;
   common_sampler_ptr chain_;             // empty if greedy
   std::vector<llama_token> suppressed_;  // ascending; greedy only
@@ -53,7 +55,10 @@ template <>
 struct HandleKind<Sampler> {
   static constexpr const char* name = "sampler";
   static constexpr napi_type_tag tag = {0x6c6c616d612d6e61, 0x746976652d736d70};
-  static void Dispose(Napi::Env, const std::shared_ptr<Sampler>&) {}
+  // Its last reference may free the model, which takes a while.
+  static void Dispose(Napi::Env env, std::shared_ptr<Sampler> sampler) {
+    ReleaseLater(env, std::move(sampler));
+  }
 };
 
 // The index of the largest value, the first one if several are equal; those in `skipped` (ascending) do not

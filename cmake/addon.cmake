@@ -20,6 +20,8 @@ foreach(library llama llama-common llama-common-base ggml ggml-base)
 endforeach()
 target_include_directories(llama_native SYSTEM PRIVATE ${CMAKE_JS_INC} ${NODE_ADDON_API_DIR})
 target_compile_definitions(llama_native PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS
+                                                # In an environment that is being torn down every call fails; nobody is left to catch.
+                                                NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS
                                                 NODE_ADDON_API_REQUIRE_BASIC_FINALIZERS=0)
 target_link_libraries(llama_native PRIVATE llama llama-common ${CMAKE_JS_LIB})
 
@@ -32,7 +34,10 @@ if(APPLE)
   target_link_options(llama_native PRIVATE "LINKER:-undefined,dynamic_lookup" "LINKER:-dead_strip")
 elseif(NOT MSVC)
   # Symbols of the static libraries stay inside: another llama.cpp in the process must neither use nor replace them.
-  target_link_options(llama_native PRIVATE "LINKER:--exclude-libs,ALL" "LINKER:--gc-sections" "LINKER:-z,now")
+  target_link_options(llama_native PRIVATE "LINKER:--exclude-libs,ALL" "LINKER:--gc-sections" "LINKER:-z,now"
+                                           # Node unloads an addon with the last worker that used it, while threads
+                                           # of ours may still be returning from its code.
+                                           "LINKER:-z,nodelete")
 endif()
 
 # Libraries are found beside the one that needs them, and the paths of the building machine stay out of them; except

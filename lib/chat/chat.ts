@@ -100,11 +100,12 @@ export class Chat {
   /** Writes the exchange into the history when it ends. */
   #remember(answer: Generation, messages: readonly ChatMessage[]): void {
     const record = (content: string) => {
-      if (content !== '') this.#history = [...messages, { role: 'assistant', content }];
+      this.#history = [...messages, { role: 'assistant', content }];
     };
     answer.result.then(
       (result: GenerationResult) => {
-        record(result.text);
+        // An answer that was stopped before its first word leaves no trace; one that is empty by itself is an answer.
+        if (result.text !== '' || result.finishReason !== 'cancelled') record(result.text);
         this.#answering = false;
       },
       (error: unknown) => {

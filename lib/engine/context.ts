@@ -198,8 +198,8 @@ export class Context {
     await this.#change('shift', sequence, sequence, from, to, delta);
   }
 
-  /** How many tokens a sequence holds. */
-  async sequenceLength(sequence = 0): Promise<number> {
+  /** The position that the next token of a sequence gets: the number of its tokens, unless some were cut out. */
+  async nextPosition(sequence = 0): Promise<number> {
     const [, last] = await getAddon().getSequenceRange(this.#native.handle, sequence);
     return last + 1;
   }
@@ -218,7 +218,10 @@ export class Context {
     await getAddon().restoreSequence(this.#native.handle, sequence, new Uint8Array(state));
   }
 
-  /** Waits for calls in flight and frees the memory. Closing twice is allowed. */
+  /**
+   * Frees the memory. An evaluation that runs is broken off with CLOSED; calls that were waiting are settled. Closing
+   * twice is allowed.
+   */
   close(): Promise<void> {
     this.#closing ??= getAddon().closeContext(this.#native.handle);
     return this.#closing;

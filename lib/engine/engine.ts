@@ -160,6 +160,7 @@ export class Engine {
       if (placement === undefined) return;
       this.#queue.shift();
       const { slot, cachedSequence, cachedTokens } = placement;
+      const before = slot.tokens;
       slot.busy = true;
       slot.tokens = job.prompt;
       slot.lastUsed = ++this.#clock;
@@ -178,7 +179,8 @@ export class Engine {
         });
       } catch (error) {
         slot.busy = false;
-        slot.tokens = [];
+        slot.tokens = before; // refused before anything was touched
+        job.slot = undefined;
         this.#fail(job, error);
       }
     }

@@ -68,7 +68,11 @@ export class GenerationStream implements Generation {
         }
       }
     } finally {
-      if (!this.#ended) this.#onCancel();
+      if (!this.#ended) {
+        this.#onCancel();
+        // A loop that was left waits for this: then the work has stopped, and a chat has its history.
+        await this.result.catch(() => {});
+      }
     }
   }
 

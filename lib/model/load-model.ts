@@ -87,13 +87,22 @@ async function loadWeights(path: string, options: LoadModelOptions): Promise<Mod
   const addon = getAddon();
   const flag = addon.createCancelFlag();
   const onAbort = () => addon.setCancelFlag(flag);
+  let listenerError: unknown;
   signal?.addEventListener('abort', onAbort, { once: true });
+  if (signal?.aborted) onAbort(); // it fired while the file was looked for
   try {
     const native = { gpuLayers: gpuLayers === 'max' ? -1 : gpuLayers, vocabOnly, memoryMap, checkTensors };
     return await addon.loadModel(path, native, flag, (fraction) => {
-      options.onProgress?.({ stage: 'load', fraction });
+      if (listenerError !== undefined) return;
+      try {
+        options.onProgress?.({ stage: 'load', fraction });
+      } catch (error) {
+        listenerError = error; // the caller's own error ends the load and comes back to the caller
+        onAbort();
+      }
     });
   } catch (error) {
+    if (listenerError !== undefined) throw listenerError;
     if (signal?.aborted) throw abortError(signal, 'Loading the model');
     throw explainLoadFailure(error, path);
   } finally {
@@ -155,10 +164,15 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   const info = getAddon().getModelInfo(handle);
   const { threads = defaultThreads(), batchSize = 512 } = options;
   try {
-    const canGenerate = !vocabOnly && info.hasDecoder;
+    const canGenerate = !vocabOnly && info.hasDecoder && !info.hasEncoder;
     const engine = canGenerate ? await createEngine(handle, info, options, threads, batchSize) : undefined;
+    if (signal?.aborted) {
+      await engine?.close();
+      throw abortError(signal, 'Loading the model');
+    }
     const { chatTemplate } = options;
-    return new Model({ handle, path, metadata: toMetadata(info), chatTemplate, threads, batchSize, engine });
+    const metadata = toMetadata(info);
+    return new Model({ handle, path, metadata, chatTemplate, threads, batchSize, vocabOnly, engine });
   } catch (error) {
     await getAddon().closeModel(handle);
     throw error;

@@ -20,7 +20,8 @@ export interface ModelParts {
   readonly chatTemplate: string | undefined;
   readonly threads: number;
   readonly batchSize: number;
-  /** Missing with `vocabOnly`. */
+  readonly vocabOnly: boolean;
+  /** Missing with `vocabOnly`, and for models that generate no text. */
   readonly engine: Engine | undefined;
 }
 
@@ -38,8 +39,12 @@ export class Model {
   readonly #engine: Engine | undefined;
   readonly #chatTemplate: string | undefined;
   readonly #batchSize: number;
+  readonly #vocabOnly: boolean;
   /** Contexts and samplers made here; they hold the native model and are closed with it. */
   readonly #dependents = new Set<WeakRef<Context | Sampler>>();
+  readonly #forgotten = new FinalizationRegistry<WeakRef<Context | Sampler>>((reference) => {
+    this.#dependents.delete(reference);
+  });
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -51,6 +56,7 @@ export class Model {
     this.#engine = parts.engine;
     this.#chatTemplate = parts.chatTemplate;
     this.#batchSize = parts.batchSize;
+    this.#vocabOnly = parts.vocabOnly;
   }
 
   /** Tokens held in the KV cache, all sequences together; 0 with `vocabOnly`. */
@@ -171,14 +177,18 @@ export class Model {
     checkCacheFits(getAddon().getModelInfo(handle), contextSize, options.keyType);
     const defaults = { contextSize, batchSize: this.#batchSize, threads: this.threads };
     const context = await Context.create(handle, options, defaults);
-    this.#dependents.add(new WeakRef(context));
+    if (this.#closing !== undefined) {
+      await context.close();
+      this.#open(); // throws
+    }
+    this.#remember(context);
     return context;
   }
 
   /** Creates a sampler for {@link Context.sample}. */
   createSampler(options: SamplingOptions = {}): Sampler {
     const sampler = new Sampler(this.#open(), options);
-    this.#dependents.add(new WeakRef(sampler));
+    this.#remember(sampler);
     return sampler;
   }
 
@@ -207,15 +217,26 @@ export class Model {
     return this.#handle;
   }
 
+  #cannotGenerate(): Error {
+    if (this.#vocabOnly) {
+      const message = 'The model was loaded with vocabOnly. Load it without that option to generate.';
+      return createError('NO_WEIGHTS', message);
+    }
+    const message = `Models of the architecture ${this.metadata.architecture} have an encoder and generate no text here.`;
+    return createError('MODEL_UNSUPPORTED', message);
+  }
+
+  /** Keeps track of what has to be closed with the model, without keeping it alive. */
+  #remember(dependent: Context | Sampler): void {
+    const reference = new WeakRef(dependent);
+    this.#dependents.add(reference);
+    this.#forgotten.register(dependent, reference);
+  }
+
   #generate(prompt: Promise<PreparedPrompt>, options: GenerateOptions): Generation {
     prompt.catch(() => {}); // the engine reports it; if there is none, what is thrown here comes first
     this.#open();
-    if (this.#engine === undefined) {
-      throw createError(
-        'NO_WEIGHTS',
-        'The model was loaded with vocabOnly. Load it without that option to generate.',
-      );
-    }
+    if (this.#engine === undefined) throw this.#cannotGenerate();
     const { maxTokens, signal } = options;
     return this.#engine.generate({ prompt, sampling: toNativeSampling(options), maxTokens, signal });
   }

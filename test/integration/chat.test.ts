@@ -65,6 +65,16 @@ describe('a chat', () => {
     expect((await chat.send('Once more.', { maxTokens: 4 }).result).usage.completionTokens).toBe(4);
   });
 
+  it('can be asked again right after its loop was left', async () => {
+    const chat = model.createChat({ temperature: 0, maxTokens: 300, ignoreEndOfSequence: true });
+    for await (const chunk of chat.send('Count to one hundred.')) {
+      if (chunk.text !== '') break;
+    }
+    const next = await chat.send('Thank you.', { maxTokens: 3 }).result;
+    expect(next.usage.completionTokens).toBe(3);
+    expect(chat.history).toHaveLength(4);
+  });
+
   it('refuses a second message while it answers', async () => {
     const chat = model.createChat(brief);
     const answer = chat.send('Hi');

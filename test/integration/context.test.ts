@@ -63,7 +63,7 @@ describe('eval and sample', () => {
     await context.clear();
     const tokens = (await model.tokenize('word '.repeat(150))).slice(0, 150);
     await context.eval(tokens);
-    expect(await context.sequenceLength()).toBe(150);
+    expect(await context.nextPosition()).toBe(150);
     expect((await context.logits()).every(Number.isFinite)).toBe(true);
   });
 });
@@ -74,7 +74,7 @@ describe('KV memory', () => {
     await context.eval(await model.tokenize('Red, green and'));
     const before = await context.sample(greedy);
     await context.copySequence(0, 1);
-    expect(await context.sequenceLength(1)).toBe(await context.sequenceLength(0));
+    expect(await context.nextPosition(1)).toBe(await context.nextPosition(0));
     await context.eval([before], { sequence: 0 });
     const direct = await context.logits();
     await context.eval([before], { sequence: 1 });
@@ -89,21 +89,21 @@ describe('KV memory', () => {
     await context.eval(await model.tokenize('one two three four'));
     await context.eval(await model.tokenize('five'), { sequence: 1 });
     expect(await context.removeTokens(0, 2)).toBe(true);
-    expect(await context.sequenceLength(0)).toBe(2);
+    expect(await context.nextPosition(0)).toBe(2);
     await context.keepSequence(0);
-    expect(await context.sequenceLength(1)).toBe(0);
+    expect(await context.nextPosition(1)).toBe(0);
     await context.clear();
-    expect(await context.sequenceLength(0)).toBe(0);
+    expect(await context.nextPosition(0)).toBe(0);
   });
 
   it('shifts positions where the model allows it', async () => {
     await context.clear();
     expect(context.canShift).toBe(true);
     await context.eval(await model.tokenize('one two three four'));
-    const length = await context.sequenceLength();
+    const length = await context.nextPosition();
     await context.removeTokens(0, 1, 2);
     await context.shiftPositions(0, 2, -1, -1);
-    expect(await context.sequenceLength()).toBe(length - 1);
+    expect(await context.nextPosition()).toBe(length - 1);
   });
 
   it('being full is an error, after which it still works', async () => {
@@ -112,7 +112,7 @@ describe('KV memory', () => {
     await expect(context.eval(tokens)).rejects.toMatchObject({ code: 'CONTEXT_FULL' });
     await context.clear();
     await context.eval(tokens.slice(0, 10));
-    expect(await context.sequenceLength()).toBe(10);
+    expect(await context.nextPosition()).toBe(10);
   });
 });
 
@@ -128,7 +128,7 @@ describe('saved state', () => {
 
     await context.clear();
     await context.restoreSequence(state, 0);
-    expect(await context.sequenceLength()).toBe(tokens.length);
+    expect(await context.nextPosition()).toBe(tokens.length);
     await context.eval([next]);
     const restored = await context.logits();
     expected.forEach((value, index) => {
@@ -217,6 +217,41 @@ describe('bad calls', () => {
     await context.clear();
     await context.eval([1]);
     await expect(context.sample(orphan)).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  it('a call behind a running evaluation is settled when the context closes', async () => {
+    const closing = await model.createContext({ contextSize: 2048 });
+    const evaluating = closing.eval(new Int32Array(1500).fill(5));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const behind = closing.logits();
+    const results = Promise.allSettled([evaluating, behind]);
+    await closing.close();
+    expect((await results).map((result) => result.status)).toHaveLength(2);
+  });
+
+  it('a sampler may serve two contexts at once, but only of its own model', async () => {
+    const other = await model.createContext();
+    const random = model.createSampler({ temperature: 1 });
+    await context.clear();
+    await Promise.all([context.eval([5, 6]), other.eval([7, 8])]);
+    const both = Array.from({ length: 50 }, () => [context.sample(random), other.sample(random)]).flat();
+    expect((await Promise.all(both)).every(Number.isInteger)).toBe(true);
+    await other.close();
+
+    await using second = await loadModel(await testModelPath(), { contextSize: 256, threads: 1 });
+    const foreign = second.createSampler();
+    await expect(context.sample(foreign)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
+  it('a shift to positions beyond all bounds is refused', async () => {
+    await context.clear();
+    await context.eval([5, 6, 7]);
+    await expect(context.shiftPositions(0, 0, -1, 2_147_483_000)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+    });
+    await expect(context.shiftPositions(0, 0, -1, -5)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await context.eval([8]);
+    expect(await context.nextPosition()).toBe(4);
   });
 
   it('a closed context refuses, also calls that were waiting, and closes twice', async () => {

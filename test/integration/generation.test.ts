@@ -1,5 +1,14 @@
+import { copyFile, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type GenerateOptions, LlamaNativeError, loadModel, type Model } from '../../lib/index.js';
+import {
+  type GenerateOptions,
+  LlamaNativeError,
+  loadModel,
+  type Model,
+  readGgufHeader,
+} from '../../lib/index.js';
 import { testModelPath } from '../helpers/model.js';
 
 // One thread: on a busy machine two threads that wait for each other are slower than one.
@@ -252,6 +261,67 @@ describe('several generations', () => {
     );
     expect(results.map((result) => result.usage.completionTokens)).toEqual([120, 120, 120]);
     await small.close();
+  });
+});
+
+describe('a shared KV cache', () => {
+  it('holds one large prompt after another, however quickly they follow', async () => {
+    const small = await loadModel(await testModelPath(), { contextSize: 256, sequences: 2, threads: 1 });
+    const prompts = [7, 8].map((token) => new Int32Array(180).fill(token));
+    const results = await Promise.all(
+      prompts.map((tokens) => small.generate(tokens, { maxTokens: 3 }).result),
+    );
+    expect(results.map((result) => result.usage.completionTokens)).toEqual([3, 3]);
+    await small.close();
+  });
+
+  it('is not harmed by a call that is refused', async () => {
+    const small = await loadModel(await testModelPath(), { contextSize: 256, sequences: 2, threads: 1 });
+    const first = new Int32Array(150).fill(7);
+    await small.generate(first, { maxTokens: 2 }).result;
+    await expect(small.generate([1, 60_000], { maxTokens: 2 }).result).rejects.toMatchObject({
+      code: 'INVALID_TOKEN',
+    });
+    const results = await Promise.all(
+      [8, 9].map((token) => small.generate(new Int32Array(150).fill(token), { maxTokens: 2 }).result),
+    );
+    expect(results.map((result) => result.usage.completionTokens)).toEqual([2, 2]);
+    await small.close();
+  });
+});
+
+describe('the edges of sampling', () => {
+  it('the largest seed gives the same text each time', async () => {
+    const options = { temperature: 1.5, topK: 0, topP: 1, minP: 0, seed: 0xffffffff, maxTokens: 12 };
+    expect(await settledText('One day', options)).toBe(await settledText('One day', options));
+  });
+
+  it.each([1e-7, 1e-38, 1e-45])('a temperature of %f is the same as none', async (temperature) => {
+    const expected = await settledText('One day', { temperature: 0, maxTokens: 12 });
+    expect(await settledText('One day', { temperature, maxTokens: 12 })).toBe(expected);
+  });
+
+  it('a model whose values are no numbers ends in an error, not in silence', async () => {
+    const path = await testModelPath();
+    const header = await readGgufHeader(path);
+    const embedding = header.tensors.find((tensor) => tensor.name === 'token_embd.weight');
+    if (embedding?.type !== 'Q8_0') throw new Error('expected the embeddings of the test model at Q8_0');
+    const directory = await mkdtemp(join(tmpdir(), 'llama-native-nan-'));
+    const damaged = join(directory, 'nan.gguf');
+    await copyFile(path, damaged);
+    // Each block of Q8_0 is a half-precision scale and 32 bytes: make every scale not a number.
+    const blocks = Buffer.alloc(embedding.byteSize);
+    for (let at = 0; at < blocks.length; at += 34) blocks.writeUInt16LE(0x7e00, at);
+    const file = await open(damaged, 'r+');
+    await file.write(blocks, 0, blocks.length, header.dataOffset + embedding.offset);
+    await file.close();
+    const broken = await loadModel(damaged, { contextSize: 256, threads: 1 });
+    for (const temperature of [0, 1]) {
+      const generation = broken.generate('Hi', { temperature, maxTokens: 5 });
+      await expect(generation.result).rejects.toMatchObject({ code: 'DECODE_FAILED' });
+    }
+    await broken.close();
+    await rm(directory, { recursive: true });
   });
 });
 

@@ -58,6 +58,21 @@ describe('loading', () => {
     await expect(loading).rejects.toMatchObject({ name: 'AbortError', code: 'ABORTED' });
   });
 
+  it('ends with the error that its progress listener throws', async () => {
+    const mine = new Error('the disk of my log is full');
+    const onProgress = () => {
+      throw mine;
+    };
+    await expect(loadModel(path, { onProgress, memoryMap: false })).rejects.toBe(mine);
+  });
+
+  it('is cancelled by a signal that fires while the file is looked at', async () => {
+    const controller = new AbortController();
+    const loading = loadModel(path, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 3);
+    await expect(loading).rejects.toMatchObject({ code: 'ABORTED' });
+  });
+
   it('with vocabOnly tokenizes and refuses to generate', async () => {
     await using model = await loadModel(path, { vocabOnly: true });
     const tokens = await model.tokenize('Hello 你好 😀');
@@ -120,6 +135,13 @@ describe('closing', () => {
     await expect(model.tokenize('x')).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(context.eval([1])).rejects.toMatchObject({ code: 'CLOSED' });
     await model.close();
+  });
+
+  it('also closes a context that is just being made', async () => {
+    const model = await loadModel(path, { contextSize: 256, threads: 1 });
+    const creating = expect(model.createContext()).rejects.toMatchObject({ code: 'CLOSED' });
+    await model.close();
+    await creating;
   });
 
   it('gives the memory back: 20 rounds leave the process no larger', async () => {

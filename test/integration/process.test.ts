@@ -131,6 +131,33 @@ describe('a process that uses the library', () => {
     });
   });
 
+  it('survives the end of the only worker thread that used the addon, at any moment', async () => {
+    const result = await runProgram(
+      `import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+      import { fileURLToPath } from 'node:url';
+      if (isMainThread) {
+        for (const delay of [0, 3, 30, 120]) {
+          const worker = new Worker(fileURLToPath(import.meta.url));
+          await new Promise((resolve) => worker.once('message', resolve));
+          await new Promise((resolve) => setTimeout(resolve, delay));
+          await worker.terminate();
+        }
+        console.log('alive');
+      } else {
+        const { loadModel } = await import('llama-native');
+        const model = await loadModel(process.env.MODEL, { contextSize: 512, threads: 1 });
+        parentPort.postMessage(1);
+        for (;;) {
+          const texts = Promise.all(Array.from({ length: 20 }, (_, n) => model.tokenize('text ' + n)));
+          await model.generate('Hi', { maxTokens: 3 }).result;
+          await texts;
+        }
+      }`,
+      model,
+    );
+    expect(result).toMatchObject({ exitCode: 0, signal: null, stdout: 'alive\n' });
+  });
+
   it('makes tokens while its JavaScript thread is busy', async () => {
     const result = await runProgram(
       `${load}

@@ -49,7 +49,10 @@ describe('a generation stream', () => {
 
   it('cancels the work when its reader leaves early, and only then', async () => {
     let cancelled = 0;
-    const source = stream(() => cancelled++);
+    const source = stream(() => {
+      cancelled++;
+      source.finish(result); // as the engine does once the work has stopped
+    });
     source.push({ text: 'a', tokens: [1] });
     for await (const _ of source) break;
     expect(cancelled).toBe(1);
