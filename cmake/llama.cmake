@@ -85,6 +85,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_
       endif()
     endforeach()
   endif()
+  # With AVX512-FP16, which -march=native turns on where the processor has it, GCC's code for half-precision scales
+  # costs a third of the decoding speed (measured with GCC 12.2: 265 tokens/s without it, 185 with, Q4_1).
+  if(NOT LLAMA_NATIVE_PORTABLE AND version VERSION_GREATER_EQUAL 12)
+    target_compile_options(ggml-cpu PRIVATE -mno-avx512fp16)
+  endif()
 endif()
 
 if(LLAMA_NATIVE_PORTABLE)
