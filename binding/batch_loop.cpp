@@ -35,11 +35,11 @@ void BatchLoop::Submit(GenerationRequest request) {
       sampler->Accept(request.tokens[i], false);
 
     evictable_.erase(std::remove(evictable_.begin(), evictable_.end(), request.sequence), evictable_.end());
-    request.cached_tokens = PrepareCache(request);
     TextStream text(request.stop_strings);
     Running running{std::move(request), std::move(sampler), std::move(text), prompt_tokens};
-    running.evaluated = running.request.cached_tokens;
     running.started = running.first_token = running.last_token = started;
+    FindDonor(running);
+    if (!running.waiting) running.evaluated = running.request.cached_tokens = PrepareCache(running.request);
     running_.push_back(std::move(running));
   } catch (const std::exception& error) {
     llama_memory_seq_rm(memory_, request.sequence, -1, -1);
@@ -51,6 +51,39 @@ void BatchLoop::Submit(GenerationRequest request) {
     event.error_code = failure != nullptr ? failure->code : "INVALID_ARGUMENT";
     event.error_message = error.what();
     events_.generations.push_back(std::move(event));
+  }
+}
+
+BatchLoop::Running* BatchLoop::Find(uint32_t id) {
+  for (Running& running : running_) {
+    if (running.request.id == id) return &running;
+  }
+  return nullptr;
+}
+
+// If the prefix is still being read by another generation, it is worth waiting for: reading it too takes
+// longer.
+void BatchLoop::FindDonor(Running& newcomer) {
+  const GenerationRequest& request = newcomer.request;
+  if (request.cached_sequence == request.sequence) return;
+  for (const Running& running : running_) {
+    if (running.request.sequence != request.cached_sequence) continue;
+    if (running.paused || running.evaluated >= request.cached_tokens) return;
+    llama_memory_seq_rm(memory_, request.sequence, -1, -1);
+    newcomer.waiting = true;
+    newcomer.donor = running.request.id;
+    return;
+  }
+}
+
+// Lets those go on whose donor has read the shared prefix, or will not.
+void BatchLoop::StartWaiting() {
+  for (Running& running : running_) {
+    if (!running.waiting) continue;
+    const Running* donor = Find(running.donor);
+    if (donor != nullptr && !donor->paused && donor->evaluated < running.request.cached_tokens) continue;
+    running.waiting = false;
+    running.evaluated = running.request.cached_tokens = PrepareCache(running.request);
   }
 }
 
@@ -82,6 +115,7 @@ void BatchLoop::Cancel(uint32_t id) {
     if (position->request.id != id) continue;
     Finish(*position, FinishReason::cancelled);
     running_.erase(position);
+    StartWaiting();  // now, before another command reuses the sequence
     return;
   }
 }
@@ -117,6 +151,7 @@ void BatchLoop::Step() {
       position = next;
     }
   }
+  StartWaiting();
 }
 
 // First the next token of every sequence that generates; then prompts share the rest of the batch, shortest
@@ -127,7 +162,7 @@ void BatchLoop::ComposeBatch() {
   for (Running& running : running_) {
     running.in_batch = 0;
     running.output_index = -1;
-    if (running.paused) continue;
+    if (!running.Active()) continue;
     if (running.Remaining() == 1) {
       AddToBatch(running, 1);
     } else {
@@ -248,8 +283,8 @@ bool BatchLoop::EvictIdleSequence() {
 void BatchLoop::MakeRoom() {
   if (EvictIdleSequence()) return;
   const auto active =
-      std::count_if(running_.begin(), running_.end(), [](const Running& r) { return !r.paused; });
-  auto newest = std::find_if(running_.rbegin(), running_.rend(), [](const Running& r) { return !r.paused; });
+      std::count_if(running_.begin(), running_.end(), [](const Running& r) { return r.Active(); });
+  auto newest = std::find_if(running_.rbegin(), running_.rend(), [](const Running& r) { return r.Active(); });
   if (newest == running_.rend()) return;
   if (active > 1) {
     llama_memory_seq_rm(memory_, newest->request.sequence, -1, -1);
@@ -271,7 +306,7 @@ void BatchLoop::MakeRoom() {
 // Paused generations go on, oldest first, when room was freed, for all their tokens and some more.
 void BatchLoop::ResumePaused() {
   const bool all_paused =
-      std::all_of(running_.begin(), running_.end(), [](const Running& r) { return r.paused; });
+      std::all_of(running_.begin(), running_.end(), [](const Running& r) { return !r.Active(); });
   if (!room_freed_ && !all_paused) return;
   int64_t used = 0;
   for (const Running& running : running_) {

@@ -88,12 +88,15 @@ class BatchLoop {
     int32_t in_batch = 0;       // tokens of this sequence in the current batch
     int32_t output_index = -1;  // where in the current batch its logits will be; -1: none yet
     int32_t sampled = 0;
-    bool paused = false;
+    bool paused = false;   // gave its cache up; is computed again when there is room
+    bool waiting = false;  // for its donor, another generation that is still reading the prefix they share
+    uint32_t donor = 0;
     std::vector<llama_token> unreported{};  // generated tokens whose text is still held back
     Clock::time_point started{};
     Clock::time_point first_token{};
     Clock::time_point last_token{};
 
+    bool Active() const { return !paused && !waiting; }
     int32_t Remaining() const { return static_cast<int32_t>(request.tokens.size()) - evaluated; }
     int32_t Generated() const { return static_cast<int32_t>(request.tokens.size()) - prompt_tokens; }
   };
@@ -101,6 +104,9 @@ class BatchLoop {
 
   int32_t PrepareCache(const GenerationRequest& request);
   int32_t CachedLength(llama_seq_id sequence) const;
+  void FindDonor(Running& newcomer);
+  void StartWaiting();
+  Running* Find(uint32_t id);
   void ComposeBatch();
   void AddToBatch(Running& running, int32_t count);
   int32_t Decode();

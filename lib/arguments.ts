@@ -46,6 +46,15 @@ export function checkString(name: string, value: string | undefined): void {
   if (value !== undefined && typeof value !== 'string') throw invalidArgument(name, 'a string', value);
 }
 
+const cacheTypes = ['f32', 'f16', 'q8_0', 'q4_0'];
+
+/** Checks an optional type of cached keys or values. */
+export function checkCacheType(name: string, value: string | undefined): void {
+  if (value !== undefined && !cacheTypes.includes(value)) {
+    throw invalidArgument(name, `one of ${cacheTypes.join(', ')}`, value);
+  }
+}
+
 /** Checks an optional function. */
 export function checkFunction(name: string, value: unknown): void {
   if (value !== undefined && typeof value !== 'function') throw invalidArgument(name, 'a function', value);

@@ -25,6 +25,7 @@ export const errorCodes = {
   CONTEXT_CREATE_FAILED: 'llama.cpp could not create a context with these settings.',
 
   PROMPT_TOO_LONG: 'The prompt does not fit the context.',
+  QUEUE_FULL: 'As many generations wait as the queue takes.',
   CONTEXT_FULL: 'The context has no room for more tokens.',
   INVALID_TOKEN: 'A token id lies outside the vocabulary.',
   INVALID_SEQUENCE: 'A sequence id lies outside the context, or is in use.',
@@ -138,6 +139,7 @@ const classes: Record<ErrorCode, ErrorClass> = {
   OUT_OF_MEMORY: ContextError,
   CONTEXT_CREATE_FAILED: ContextError,
   PROMPT_TOO_LONG: ContextError,
+  QUEUE_FULL: ContextError,
   CONTEXT_FULL: ContextError,
   NO_LOGITS: ContextError,
   DECODE_FAILED: ContextError,

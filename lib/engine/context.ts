@@ -1,4 +1,4 @@
-import { checkInteger, checkKeys, invalidArgument, toTokenArray } from '../arguments.js';
+import { checkCacheType, checkInteger, checkKeys, invalidArgument, toTokenArray } from '../arguments.js';
 import { checkSamplingOptions, toNativeSampling } from '../generate/check-options.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
 import {
@@ -41,7 +41,6 @@ export interface ContextDefaults {
 }
 
 const contextKeys = ['contextSize', 'batchSize', 'sequences', 'threads', 'keyType', 'valueType'];
-const cacheTypes = ['f32', 'f16', 'q8_0', 'q4_0'];
 
 /**
  * Checks the options of a context.
@@ -53,11 +52,8 @@ export function checkContextOptions(options: ContextOptions): void {
   checkInteger('batchSize', options.batchSize, 1, 65536);
   checkInteger('sequences', options.sequences, 1, 256);
   checkInteger('threads', options.threads, 1, 512);
-  for (const name of ['keyType', 'valueType'] as const) {
-    const type = options[name];
-    if (type !== undefined && !cacheTypes.includes(type))
-      throw invalidArgument(name, `one of ${cacheTypes.join(', ')}`, type);
-  }
+  checkCacheType('keyType', options.keyType);
+  checkCacheType('valueType', options.valueType);
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   type NativeSamplingOptions,
   type NativeStepEvents,
 } from '../native/addon.js';
-import { placePrompt, type Slot } from './slot.js';
+import { SequenceTable } from './sequence-table.js';
 
 /** A generation as the layers above ask for it. */
 export interface EngineRequest {
@@ -19,8 +19,23 @@ export interface EngineRequest {
   readonly prompt: Promise<PreparedPrompt>;
   readonly sampling: NativeSamplingOptions;
   readonly maxTokens: number | undefined;
+  /** Higher ones are admitted first; within one priority, those that asked first. */
+  readonly priority: number;
   readonly signal: AbortSignal | undefined;
 }
+
+/** How an engine is set up. */
+export interface EngineOptions extends NativeContextOptions {
+  /** Most generations at the same time. */
+  readonly sequences: number;
+  /** Most generations that wait. */
+  readonly queueLimit: number;
+  /** False for models whose memory is a state and cannot be shared in part. */
+  readonly canShare: boolean;
+}
+
+/** Sequences that only keep prefixes of finished generations. */
+const residentSequences = 16;
 
 /** A prompt as the loop takes it. */
 export interface PreparedPrompt {
@@ -35,7 +50,8 @@ interface Job {
   readonly asked: number;
   prompt: Int32Array;
   stopStrings: readonly string[];
-  slot: Slot | undefined;
+  /** Where it runs; undefined while it waits. */
+  sequence: number | undefined;
   cancelled: boolean;
   readonly removeAbortListener: () => void;
 }
@@ -49,37 +65,39 @@ const working = new Set<Engine>();
  */
 export class Engine {
   readonly #context: NativeContext;
-  readonly #canShare: boolean;
-  readonly #slots: Slot[];
+  readonly #sequences: SequenceTable;
+  readonly #queueLimit: number;
   readonly #jobs = new Map<number, Job>();
   #queue: Job[] = [];
   #nextId = 1;
-  #clock = 0;
   #closing: Promise<void> | undefined;
 
-  private constructor(context: NativeContext, canShare: boolean) {
+  private constructor(context: NativeContext, options: EngineOptions) {
     this.#context = context;
-    this.#canShare = canShare;
-    this.#slots = Array.from({ length: context.sequences }, (_, sequence) => ({
-      sequence,
-      tokens: [],
-      busy: false,
-      lastUsed: 0,
-    }));
+    this.#queueLimit = options.queueLimit;
+    this.#sequences = new SequenceTable({
+      sequences: context.sequences,
+      running: options.sequences,
+      contextSize: context.contextSize,
+      canShare: options.canShare,
+    });
   }
 
   /**
    * Allocates the context.
    * @throws ContextError with code CONTEXT_CREATE_FAILED or OUT_OF_MEMORY.
    */
-  static async create(model: ModelHandle, options: NativeContextOptions, canShare: boolean): Promise<Engine> {
+  static async create(model: ModelHandle, options: EngineOptions): Promise<Engine> {
+    const { canShare, queueLimit: _, ...native } = options;
+    // Sequences beyond those that run cost nothing where memory is shared, and keep prefixes of earlier ones.
+    const sequences = options.sequences + (canShare ? residentSequences : 0);
     // The listener must not keep the engine alive, or an abandoned model would never be collected.
     let reference: WeakRef<Engine> | undefined;
-    const context = await getAddon().createContext(model, options, (events) => {
+    const context = await getAddon().createContext(model, { ...native, sequences }, (events) => {
       const engine = reference?.deref();
       if (engine !== undefined) engine.#onEvents(events);
     });
-    const created = new Engine(context, canShare);
+    const created = new Engine(context, options);
     reference = new WeakRef(created);
     return created;
   }
@@ -102,7 +120,7 @@ export class Engine {
       asked: performance.now(),
       prompt: new Int32Array(),
       stopStrings: [],
-      slot: undefined,
+      sequence: undefined,
       cancelled: false,
       removeAbortListener: () => request.signal?.removeEventListener('abort', onAbort),
     };
@@ -147,29 +165,35 @@ export class Engine {
       this.#fail(job, createError('PROMPT_TOO_LONG', message, { details }));
       return;
     }
+    if (this.#queue.length >= this.#queueLimit && this.#sequences.place(tokens) === undefined) {
+      const message =
+        `${this.#queue.length} generations are waiting already, which is the queueLimit. Try again later, or load ` +
+        'the model with more sequences or a larger queueLimit.';
+      this.#fail(job, createError('QUEUE_FULL', message, { details: { waiting: this.#queue.length } }));
+      return;
+    }
     job.prompt = tokens;
     job.stopStrings = stopStrings;
-    this.#queue.push(job);
+    const { priority } = job.request;
+    const behind = this.#queue.findIndex((waiting) => waiting.request.priority < priority);
+    this.#queue.splice(behind === -1 ? this.#queue.length : behind, 0, job);
     this.#admit();
   }
 
+  /** Starts what waits, as long as there is a sequence for it. */
   #admit(): void {
-    while (this.#queue[0] !== undefined) {
-      const job = this.#queue[0];
-      const placement = placePrompt(this.#slots, job.prompt, this.#canShare);
-      if (placement === undefined) return;
+    for (let job = this.#queue[0]; job !== undefined; job = this.#queue[0]) {
+      const placement = this.#sequences.place(job.prompt);
+      if (placement === undefined) break;
       this.#queue.shift();
-      const { slot, cachedSequence, cachedTokens } = placement;
-      const before = slot.tokens;
-      slot.busy = true;
-      slot.tokens = job.prompt;
-      slot.lastUsed = ++this.#clock;
-      job.slot = slot;
+      const { sequence, cachedSequence, cachedTokens } = placement;
+      const before = this.#sequences.start(sequence, job.prompt);
+      job.sequence = sequence;
       try {
         getAddon().submitGeneration(this.#context.handle, {
           ...job.request.sampling,
           id: job.id,
-          sequence: slot.sequence,
+          sequence,
           tokens: job.prompt,
           cachedSequence,
           cachedTokens,
@@ -178,31 +202,31 @@ export class Engine {
           waitedMs: performance.now() - job.asked,
         });
       } catch (error) {
-        slot.busy = false;
-        slot.tokens = before; // refused before anything was touched
-        job.slot = undefined;
+        this.#sequences.finish(sequence, before); // refused before anything was touched
+        job.sequence = undefined;
         this.#fail(job, error);
       }
     }
     this.#announceEvictable();
   }
 
-  /** Tells the loop which sequences nobody uses, those unused longest first. */
+  /** Keeps cold prefixes bounded, and tells the loop in which order it may give up the others. */
   #announceEvictable(): void {
-    if (this.#slots.length === 1) return;
-    const idle = this.#slots.filter((slot) => !slot.busy && slot.tokens.length > 0);
-    idle.sort((a, b) => a.lastUsed - b.lastUsed);
-    getAddon().setEvictable(
-      this.#context.handle,
-      Int32Array.from(idle, (slot) => slot.sequence),
-    );
+    const { handle } = this.#context;
+    for (const sequence of this.#sequences.takeExcess()) {
+      // Nobody waits for it; if the context closes first, there is nothing left to remove.
+      getAddon()
+        .changeMemory(handle, 'remove', sequence, sequence, -1, -1, 0)
+        .catch(() => {});
+    }
+    getAddon().setEvictable(handle, Int32Array.from(this.#sequences.evictable()));
   }
 
   #cancel(id: number): void {
     const job = this.#jobs.get(id);
     if (job === undefined || job.cancelled) return;
     job.cancelled = true;
-    if (job.slot !== undefined) {
+    if (job.sequence !== undefined) {
       getAddon().cancelGeneration(this.#context.handle, id);
       return;
     }
@@ -217,8 +241,7 @@ export class Engine {
 
   #onEvents(events: NativeStepEvents): void {
     for (const sequence of events.evicted ?? []) {
-      const slot = this.#slots[sequence];
-      if (slot !== undefined && !slot.busy) slot.tokens = [];
+      this.#sequences.evicted(sequence);
     }
     for (const event of events.generations) {
       const job = this.#jobs.get(event.id);
@@ -231,12 +254,10 @@ export class Engine {
   }
 
   #onFinish(job: Job, finish: NativeFinish): void {
-    const { slot, stream } = job;
-    if (slot !== undefined) {
+    const { sequence, stream } = job;
+    if (sequence !== undefined) {
       const tokens = [...job.prompt, ...stream.tokens];
-      slot.tokens = tokens.slice(0, finish.residentTokens);
-      slot.busy = false;
-      slot.lastUsed = ++this.#clock;
+      this.#sequences.finish(sequence, tokens.slice(0, finish.residentTokens));
     }
     this.#end(job);
     if (finish.errorCode !== undefined) {

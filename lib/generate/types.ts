@@ -12,6 +12,8 @@ export interface GenerateOptions extends SamplingOptions {
   addSpecial?: boolean;
   /** Read control tokens such as `<|im_start|>` written in a text prompt as such. Default: false. */
   parseSpecial?: boolean;
+  /** Among generations that wait, higher ones start first. A whole number from −1000 to 1000. Default 0. */
+  priority?: number;
   /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */
   signal?: AbortSignal;
 }

@@ -1,6 +1,7 @@
 import {
   abortError,
   checkBoolean,
+  checkCacheType,
   checkFunction,
   checkInteger,
   checkKeys,
@@ -25,6 +26,9 @@ const loadKeys = [
   'batchSize',
   'threads',
   'sequences',
+  'queueLimit',
+  'keyType',
+  'valueType',
   'vocabOnly',
   'memoryMap',
   'checkTensors',
@@ -46,6 +50,9 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkInteger('batchSize', options.batchSize, 1, 65536);
   checkInteger('threads', options.threads, 1, 512);
   checkInteger('sequences', options.sequences, 1, 64);
+  checkInteger('queueLimit', options.queueLimit, 0, 1_000_000);
+  checkCacheType('keyType', options.keyType);
+  checkCacheType('valueType', options.valueType);
   checkBoolean('vocabOnly', options.vocabOnly);
   checkBoolean('memoryMap', options.memoryMap);
   checkBoolean('checkTensors', options.checkTensors);
@@ -119,10 +126,19 @@ async function createEngine(
 ): Promise<Engine> {
   const contextSize =
     options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
-  const { sequences = 1 } = options;
-  checkCacheFits(info, contextSize);
+  const { sequences = 1, queueLimit = 1024, keyType, valueType } = options;
+  checkCacheFits(info, contextSize, keyType);
   try {
-    return await Engine.create(handle, { contextSize, batchSize, sequences, threads }, !info.isRecurrent);
+    return await Engine.create(handle, {
+      contextSize,
+      batchSize,
+      sequences,
+      threads,
+      queueLimit,
+      canShare: !info.isRecurrent,
+      ...(keyType === undefined ? {} : { keyType }),
+      ...(valueType === undefined ? {} : { valueType }),
+    });
   } catch (error) {
     throw explainContextFailure(error, contextSize);
   }

@@ -237,8 +237,14 @@ export class Model {
     prompt.catch(() => {}); // the engine reports it; if there is none, what is thrown here comes first
     this.#open();
     if (this.#engine === undefined) throw this.#cannotGenerate();
-    const { maxTokens, signal } = options;
-    return this.#engine.generate({ prompt, sampling: toNativeSampling(options), maxTokens, signal });
+    const { maxTokens, signal, priority = 0 } = options;
+    return this.#engine.generate({
+      prompt,
+      sampling: toNativeSampling(options),
+      maxTokens,
+      priority,
+      signal,
+    });
   }
 }
 

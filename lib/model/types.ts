@@ -1,3 +1,5 @@
+import type { CacheType } from '../native/addon.js';
+
 /** What happens while a model is fetched and loaded. */
 export type LoadProgress =
   | {
@@ -29,6 +31,12 @@ export interface LoadModelOptions {
   threads?: number;
   /** Generations that run at the same time; more wait their turn. 1 to 64. Default 1. */
   sequences?: number;
+  /** Generations that may wait; more are refused with QUEUE_FULL. Default 1024. */
+  queueLimit?: number;
+  /** Type of the cached keys: `q8_0` halves their memory, `q4_0` quarters it. Default `f16`. */
+  keyType?: CacheType;
+  /** Type of the cached values; `q8_0` and `q4_0` need a model that supports flash attention. Default `f16`. */
+  valueType?: CacheType;
   /** Load only the tokenizer and the metadata: `tokenize` works, `generate` does not. Default false. */
   vocabOnly?: boolean;
   /** Map the file instead of reading it. Default true. */

@@ -71,6 +71,26 @@ describe('The directory of a build', () => {
     prepareBuildDirectory(build, { packageRoot: directory, generator: 'Ninja', variant: 'local' });
     expect(existsSync(build)).toBe(false);
   });
+
+  it.each([
+    ['kept', '/cuda-13.0/bin/nvcc', true],
+    ['emptied', '/cuda-13.1/bin/nvcc', false],
+  ])('is %s for CUDA when the compiler was %s', (_, compiler, isKept) => {
+    const build = writeCache({
+      CMAKE_HOME_DIRECTORY: directory,
+      CMAKE_GENERATOR: 'Ninja',
+      LLAMA_NATIVE_CUDA: 'ON',
+      CMAKE_CUDA_COMPILER: compiler,
+    });
+    const cudaCompiler = '/cuda-13.0/bin/nvcc';
+    prepareBuildDirectory(build, {
+      packageRoot: directory,
+      generator: 'Ninja',
+      variant: 'cuda',
+      cudaCompiler,
+    });
+    expect(existsSync(build)).toBe(isKept);
+  });
 });
 
 describe('A program that the build runs', () => {

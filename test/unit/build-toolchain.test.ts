@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inspectToolchain } from '../../lib/build/toolchain.js';
 import { LlamaNativeError } from '../../lib/errors.js';
@@ -109,6 +109,25 @@ describe.skipIf(process.platform === 'win32')('the toolchain', () => {
     const environment = { PATH: programs, CUDA_PATH: join(directory, 'cuda') };
     const error = failureOf(machine({ environment }), { cuda: true });
     expect(error.message).toContain('sudo pacman -S --needed --noconfirm cuda');
+  });
+
+  it.each([
+    ['CUDACXX', (named: string) => ({ CUDACXX: named })],
+    ['CUDAToolkit_ROOT', () => ({ CUDAToolkit_ROOT: join(directory, 'named') })],
+    ['CUDA_PATH', () => ({ CUDA_PATH: join(directory, 'named') })],
+  ])('for CUDA takes the compiler that %s names before the one on PATH', (_, variables) => {
+    addProgram('g++');
+    addProgram('make');
+    addProgram('cmake', 'echo cmake version 3.25.1');
+    const onPath = addProgram('nvcc');
+    const named = join(directory, 'named', 'bin', 'nvcc');
+    mkdirSync(dirname(named), { recursive: true });
+    copyFileSync(onPath, named);
+    const environment = { PATH: programs, ...variables(named) };
+    expect(inspectToolchain(machine({ environment }), { cuda: true }).cudaCompiler).toBe(named);
+    const unnamed = machine({ environment: { PATH: programs } });
+    expect(inspectToolchain(unnamed, { cuda: true }).cudaCompiler).toBe(onPath);
+    expect(inspectToolchain(unnamed, { cuda: false }).cudaCompiler).toBeUndefined();
   });
 
   it('finds the compiler that CXX names', () => {

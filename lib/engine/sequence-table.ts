@@ -1,0 +1,131 @@
+import { PrefixTree } from './prefix-tree.js';
+import type { TokenList } from './token-list.js';
+
+/** Where a new generation runs, and from which cached prefix it goes on. */
+export interface Placement {
+  readonly sequence: number;
+  /** The sequence that holds the first `cachedTokens` tokens of the prompt; may be the same one. */
+  readonly cachedSequence: number;
+  readonly cachedTokens: number;
+}
+
+/** How a {@link SequenceTable} is set up. */
+export interface SequenceTableOptions {
+  /** Sequences the context has. */
+  readonly sequences: number;
+  /** Most generations at the same time; the other sequences only keep prefixes. */
+  readonly running: number;
+  /** Tokens the KV cache holds. */
+  readonly contextSize: number;
+  /** False for models whose memory is a state: they continue only from exactly what a sequence holds. */
+  readonly canShare: boolean;
+}
+
+/** Idle prefixes are given up beyond this share of the KV cache, since attention also walks over cold cells. */
+const residentShare = 0.75;
+
+/** A prefix shorter than this is read again rather than taken from a sequence that may still be reading it. */
+const leastSharedTokens = 16;
+
+/**
+ * Which sequence of a context holds which tokens, which are in use, and which prefix is given up first. Pure policy:
+ * it knows nothing of the native side.
+ */
+export class SequenceTable {
+  readonly #options: SequenceTableOptions;
+  readonly #tree = new PrefixTree();
+  readonly #busy = new Set<number>();
+  /** Idle sequences, the one unused longest first. */
+  readonly #idle: Set<number>;
+
+  constructor(options: SequenceTableOptions) {
+    this.#options = options;
+    this.#idle = new Set(Array.from({ length: options.sequences }, (_, sequence) => sequence));
+  }
+
+  /** Generations that run. */
+  get running(): number {
+    return this.#busy.size;
+  }
+
+  /** Tokens held, shared ones counted once. */
+  get residentTokens(): number {
+    return this.#tree.size;
+  }
+
+  /**
+   * Chooses a sequence for a prompt: it continues in place where that loses little, else the prefix is shared into an
+   * empty sequence or the one unused longest. Undefined while as many generations run as may.
+   */
+  place(prompt: TokenList): Placement | undefined {
+    if (this.#busy.size >= this.#options.running) return undefined;
+    const match = this.#tree.longestPrefix(prompt);
+    const idleHolder = [...this.#idle].reverse().find((sequence) => match.sequences.has(sequence));
+    if (!this.#options.canShare) return this.#placeWithoutSharing(match.length, idleHolder);
+
+    const lost = idleHolder === undefined ? 0 : this.#tree.get(idleHolder).length - match.length;
+    const spare = this.#spareSequence(idleHolder);
+    if (idleHolder !== undefined && (lost <= match.length || spare === undefined)) {
+      return { sequence: idleHolder, cachedSequence: idleHolder, cachedTokens: match.length };
+    }
+    if (spare === undefined) return undefined;
+    const [holder = spare] = idleHolder === undefined ? match.sequences : [idleHolder];
+    // A running sequence may still be reading that prefix; waiting for it must be worth it.
+    if (this.#busy.has(holder) && match.length < leastSharedTokens) {
+      return { sequence: spare, cachedSequence: spare, cachedTokens: 0 };
+    }
+    return { sequence: spare, cachedSequence: holder, cachedTokens: match.length };
+  }
+
+  /** A generation begins: its sequence will hold the prompt. Returns what it held, to take the step back. */
+  start(sequence: number, prompt: TokenList): TokenList {
+    const before = this.#tree.get(sequence);
+    this.#idle.delete(sequence);
+    this.#busy.add(sequence);
+    this.#tree.set(sequence, prompt);
+    return before;
+  }
+
+  /** A generation ended, and its sequence holds these tokens. */
+  finish(sequence: number, tokens: TokenList): void {
+    this.#busy.delete(sequence);
+    this.#idle.delete(sequence);
+    this.#idle.add(sequence); // at the end: used last
+    this.#tree.set(sequence, tokens);
+  }
+
+  /** The native side gave up what an idle sequence held. */
+  evicted(sequence: number): void {
+    if (!this.#busy.has(sequence)) this.#tree.delete(sequence);
+  }
+
+  /** Idle sequences that hold something, the one unused longest first: the order in which they may be given up. */
+  evictable(): number[] {
+    return [...this.#idle].filter((sequence) => this.#tree.get(sequence).length > 0);
+  }
+
+  /** Sequences to give up now, so that cold prefixes stay bounded; the one used last is always kept. */
+  takeExcess(): number[] {
+    const limit = this.#options.contextSize * residentShare;
+    const excess: number[] = [];
+    for (const sequence of this.evictable().slice(0, -1)) {
+      if (this.#tree.size <= limit) break;
+      this.#tree.delete(sequence);
+      excess.push(sequence);
+    }
+    return excess;
+  }
+
+  #placeWithoutSharing(length: number, idleHolder: number | undefined): Placement | undefined {
+    const exact = idleHolder !== undefined && this.#tree.get(idleHolder).length === length;
+    const sequence = exact ? idleHolder : this.#spareSequence(undefined);
+    if (sequence === undefined) return undefined;
+    return { sequence, cachedSequence: sequence, cachedTokens: exact ? length : 0 };
+  }
+
+  /** An idle sequence other than the given one: an empty one, else the one unused longest. */
+  #spareSequence(except: number | undefined): number | undefined {
+    const others = [...this.#idle].filter((sequence) => sequence !== except);
+    return others.find((sequence) => this.#tree.get(sequence).length === 0) ?? others[0];
+  }
+}
