@@ -40,16 +40,21 @@ elseif(NOT MSVC)
                                            "LINKER:-z,nodelete")
 endif()
 
-# Libraries are found beside the one that needs them, and the paths of the building machine stay out of them; except
-# the CUDA toolkit's, because a library compiled with CUDA is used on the machine that compiled it.
+# Libraries are found beside the one that needs them, and the paths of the building machine stay out of them.
 set(LIBRARY_RPATH "$ORIGIN")
 if(APPLE)
   set(LIBRARY_RPATH "@loader_path")
 endif()
 set_target_properties(llama_native ${LLAMA_NATIVE_LIBRARIES} PROPERTIES
   BUILD_WITH_INSTALL_RPATH ON
-  INSTALL_RPATH "${LIBRARY_RPATH}"
-  INSTALL_RPATH_USE_LINK_PATH "${LLAMA_NATIVE_CUDA}")
+  INSTALL_RPATH "${LIBRARY_RPATH}")
+
+if(LLAMA_NATIVE_CUDA)
+  # Except that of the CUDA toolkit, because a library compiled with CUDA is used on the machine that compiled it.
+  # INSTALL_RPATH_USE_LINK_PATH would leave out a toolkit that lies inside the checkout.
+  find_package(CUDAToolkit REQUIRED)
+  set_property(TARGET ggml-cuda APPEND PROPERTY INSTALL_RPATH "${CUDAToolkit_LIBRARY_DIR}")
+endif()
 
 if(LLAMA_NATIVE_PORTABLE)
   # Put the libraries where the addon looks for them: beside itself.

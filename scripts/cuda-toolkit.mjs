@@ -73,7 +73,7 @@ function install() {
 }
 
 /**
- * Unpacks the toolkit where it is not there yet, about 0.6 GB to download.
+ * Unpacks the toolkit where it is not there yet, about half a gigabyte to download.
  *
  * @returns {{ root: string, compiler: string, version: string }}
  */

@@ -29,6 +29,7 @@ const generateKeys = [
   'ignoreEndOfSequence',
   'addSpecial',
   'parseSpecial',
+  'priority',
   'signal',
 ];
 
@@ -75,6 +76,7 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkBoolean('ignoreEndOfSequence', options.ignoreEndOfSequence);
   checkBoolean('addSpecial', options.addSpecial);
   checkBoolean('parseSpecial', options.parseSpecial);
+  checkInteger('priority', options.priority, -1000, 1000);
   checkSignal(options.signal);
 }
 
