@@ -68,6 +68,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<SubmitGeneration>(exports, "submitGeneration");
   Export<CancelGeneration>(exports, "cancelGeneration");
   Export<SetEvictable>(exports, "setEvictable");
+  Export<GetMetrics>(exports, "getMetrics");
   return exports;
 }
 

@@ -19,7 +19,18 @@ BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context)
       batch_capacity_(static_cast<int32_t>(llama_n_batch(context))),
       context_size_(static_cast<int32_t>(llama_n_ctx(context))),
       sequence_count_(static_cast<int32_t>(llama_n_seq_max(context))),
+      shares_(llama_n_seq_max(context), false),
       keeps_state_(llama_model_is_recurrent(model_->model) || llama_model_is_hybrid(model_->model)) {}
+
+void LoopMetrics::CountStep(double milliseconds, int32_t rows) {
+  if (rows == 0) return;
+  steps++;
+  batch_tokens += rows;
+  step_ms += milliseconds;
+  int bucket = 0;
+  while (bucket < buckets - 1 && milliseconds > (1 << bucket)) bucket++;
+  step_histogram[bucket]++;
+}
 
 BatchLoop::~BatchLoop() {
   llama_batch_free(batch_);
@@ -42,7 +53,7 @@ void BatchLoop::Submit(GenerationRequest request) {
     if (!running.waiting) running.evaluated = running.request.cached_tokens = PrepareCache(running.request);
     running_.push_back(std::move(running));
   } catch (const std::exception& error) {
-    llama_memory_seq_rm(memory_, request.sequence, -1, -1);
+    ClearSequence(request.sequence);
     GenerationEvent event;
     event.id = request.id;
     event.finished = true;
@@ -69,7 +80,7 @@ void BatchLoop::FindDonor(Running& newcomer) {
   for (const Running& running : running_) {
     if (running.request.sequence != request.cached_sequence) continue;
     if (running.paused || running.evaluated >= request.cached_tokens) return;
-    llama_memory_seq_rm(memory_, request.sequence, -1, -1);
+    ClearSequence(request.sequence);
     newcomer.waiting = true;
     newcomer.donor = running.request.id;
     return;
@@ -93,13 +104,14 @@ int32_t BatchLoop::PrepareCache(const GenerationRequest& request) {
   const int32_t cached = std::min({request.cached_tokens, static_cast<int32_t>(request.tokens.size()) - 1,
                                    CachedLength(request.cached_sequence)});
   if (request.cached_sequence != request.sequence) {
-    llama_memory_seq_rm(memory_, request.sequence, -1, -1);
+    ClearSequence(request.sequence);
     if (cached <= 0 || keeps_state_) return 0;  // a state holds all tokens up to its end, not a prefix
     llama_memory_seq_cp(memory_, request.cached_sequence, request.sequence, 0, cached);
+    shares_[request.cached_sequence] = shares_[request.sequence] = true;
     return cached;
   }
   if (cached > 0 && llama_memory_seq_rm(memory_, request.sequence, cached, -1)) return cached;
-  llama_memory_seq_rm(memory_, request.sequence, -1, -1);
+  ClearSequence(request.sequence);
   return 0;
 }
 
@@ -133,9 +145,11 @@ void BatchLoop::Step() {
   if (running_.empty()) return;
   ResumePaused();
   ComposeBatch();
+  const Clock::time_point begin = Clock::now();
   const int32_t status = Decode();
   if (status == 0) {
     SampleAll();
+    metrics_.CountStep(Milliseconds(begin, Clock::now()), batch_.n_tokens);
   } else if (status == 1) {
     MakeRoom();
   } else if (status != 2) {  // 2: aborted, because the context is being closed
@@ -235,6 +249,7 @@ bool BatchLoop::Advance(Running& running) {
   }
   running.sampler->Accept(token, true);
   running.request.tokens.push_back(token);
+  running.generated++;
   running.unreported.push_back(token);
 
   std::string text = running.text.Append(model_->Piece(token, false));
@@ -249,79 +264,18 @@ bool BatchLoop::Advance(Running& running) {
     Finish(running, FinishReason::stop);
     return false;
   }
-  const bool enough = running.request.max_tokens >= 0 && running.Generated() >= running.request.max_tokens;
-  if (enough || static_cast<int32_t>(running.request.tokens.size()) > context_size_) {
+  const bool enough = running.request.max_tokens >= 0 && running.generated >= running.request.max_tokens;
+  if (enough) {
     Finish(running, FinishReason::length);
     return false;
   }
-  return true;
-}
-
-// Gives up the cache of a sequence that no generation uses: the first of JavaScript's list, or one that
-// JavaScript has not heard of yet, such as that of a generation which ended in the last step.
-bool BatchLoop::EvictIdleSequence() {
-  llama_seq_id victim = -1;
-  if (!evictable_.empty()) {
-    victim = evictable_.front();
-    evictable_.erase(evictable_.begin());
-  }
-  for (llama_seq_id sequence = 0; victim < 0 && sequence < sequence_count_; sequence++) {
-    const bool used = std::any_of(running_.begin(), running_.end(), [&](const Running& running) {
-      return running.request.sequence == sequence;
-    });
-    if (!used && llama_memory_seq_pos_max(memory_, sequence) >= 0) victim = sequence;
-  }
-  if (victim < 0) return false;
-  llama_memory_seq_rm(memory_, victim, -1, -1);
-  events_.evicted.push_back(victim);
-  room_freed_ = true;
-  return true;
-}
-
-// The KV cache is full. Give up an idle sequence's cache; else pause the newest generation, which is computed
-// again later; a generation that is alone has reached the end of its context.
-void BatchLoop::MakeRoom() {
-  if (EvictIdleSequence()) return;
-  const auto active =
-      std::count_if(running_.begin(), running_.end(), [](const Running& r) { return r.Active(); });
-  auto newest = std::find_if(running_.rbegin(), running_.rend(), [](const Running& r) { return r.Active(); });
-  if (newest == running_.rend()) return;
-  if (active > 1) {
-    llama_memory_seq_rm(memory_, newest->request.sequence, -1, -1);
-    newest->evaluated = 0;
-    newest->paused = true;
-    room_freed_ = false;
-    return;
-  }
-  if (newest->Generated() > 0) {
-    Finish(*newest, FinishReason::length);
-  } else {
-    Fail(*newest, "CONTEXT_FULL",
-         "The KV cache has no room for a prompt of " + std::to_string(newest->prompt_tokens) +
-             " tokens. Load the model with a larger contextSize or shorten the prompt.");
-  }
-  running_.erase(std::prev(newest.base()));
-}
-
-// Paused generations go on, oldest first, when room was freed, for all their tokens and some more.
-void BatchLoop::ResumePaused() {
-  const bool all_paused =
-      std::all_of(running_.begin(), running_.end(), [](const Running& r) { return !r.Active(); });
-  if (!room_freed_ && !all_paused) return;
-  int64_t used = 0;
-  for (const Running& running : running_) {
-    if (!running.paused) used += static_cast<int64_t>(running.request.tokens.size());
-  }
-  for (Running& running : running_) {
-    if (!running.paused) continue;
-    const int64_t needed = static_cast<int64_t>(running.request.tokens.size()) + batch_capacity_ / 4;
-    if (used > 0 && used + needed > context_size_) return;
-    running.paused = false;
-    used += needed;
-  }
+  return static_cast<int32_t>(running.request.tokens.size()) <= context_size_ || OnContextFull(running);
 }
 
 void BatchLoop::Finish(Running& running, FinishReason reason) {
+  metrics_.prompt_tokens += running.prompt_tokens;
+  metrics_.cached_tokens += running.request.cached_tokens;
+  metrics_.completion_tokens += running.generated;
   room_freed_ = true;  // its cache may be given up now
   const Clock::time_point now = Clock::now();
   GenerationEvent& event = EventOf(running);
@@ -332,9 +286,10 @@ void BatchLoop::Finish(Running& running, FinishReason reason) {
   event.stop_string = running.text.Stopped();
   event.prompt_tokens = running.prompt_tokens;
   event.cached_tokens = running.request.cached_tokens;
-  event.completion_tokens = running.Generated();
+  event.completion_tokens = running.generated;
   event.decode_steps = std::max(0, running.sampled - 1);
-  event.resident_tokens = running.evaluated;
+  event.resident_tokens = running.shifts == 0 ? running.evaluated : 0;
+  event.shifts = running.shifts;
   event.queue_ms = Milliseconds(running.request.submitted, running.started);
   event.total_ms = Milliseconds(running.request.submitted, now);
   event.prompt_ms = Milliseconds(running.started, running.first_token);
@@ -344,7 +299,7 @@ void BatchLoop::Finish(Running& running, FinishReason reason) {
 }
 
 void BatchLoop::Fail(Running& running, const char* code, const std::string& message) {
-  llama_memory_seq_rm(memory_, running.request.sequence, -1, -1);
+  ClearSequence(running.request.sequence);
   running.evaluated = 0;
   Finish(running, FinishReason::failed);
   GenerationEvent& event = EventOf(running);

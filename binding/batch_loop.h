@@ -17,6 +17,9 @@
 
 using Clock = std::chrono::steady_clock;
 
+// What a generation does when it has filled the context: end, fail, or forget older tokens and go on.
+enum class ContextFullPolicy { stop, error, shift };
+
 // A generation as it is submitted. Its tokens are prompt; the loop appends what it generates.
 struct GenerationRequest {
   uint32_t id = 0;
@@ -27,6 +30,8 @@ struct GenerationRequest {
   int32_t cached_tokens = 0;
   int32_t max_tokens = -1;  // below 0: no limit
   std::vector<std::string> stop_strings;
+  ContextFullPolicy context_full = ContextFullPolicy::stop;
+  int32_t keep_tokens = 0;  // how many of the first tokens a shift keeps
   SamplingConfig sampling;
   Clock::time_point submitted = Clock::now();
 };
@@ -46,10 +51,30 @@ struct GenerationEvent {
   int32_t cached_tokens = 0;
   int32_t completion_tokens = 0;
   int32_t decode_steps = 0;     // tokens sampled after the first one, an end-of-sequence token included
-  int32_t resident_tokens = 0;  // tokens of prompt and answer that stay in the KV cache
+  int32_t resident_tokens = 0;  // tokens of prompt and answer that stay in the KV cache; 0 after a shift
+  int32_t shifts = 0;           // how often older tokens were forgotten
   double queue_ms = 0, prompt_ms = 0, first_token_ms = 0, completion_ms = 0, total_ms = 0;
   const char* error_code = nullptr;  // if failed
   std::string error_message;
+};
+
+// Counts since the context was created.
+struct LoopMetrics {
+  // Step times in milliseconds fall into buckets up to 1, 2, 4, ... and beyond the last.
+  static constexpr int buckets = 14;
+
+  uint64_t steps = 0;
+  uint64_t batch_tokens = 0;  // rows of all batches
+  uint64_t prompt_tokens = 0;
+  uint64_t cached_tokens = 0;
+  uint64_t completion_tokens = 0;
+  uint64_t evictions = 0;
+  uint64_t pauses = 0;
+  uint64_t shifts = 0;
+  double step_ms = 0;
+  uint64_t step_histogram[buckets] = {};
+
+  void CountStep(double milliseconds, int32_t rows);
 };
 
 struct StepEvents {
@@ -77,6 +102,7 @@ class BatchLoop {
   void Step();
   // What happened since the last call.
   StepEvents TakeEvents();
+  const LoopMetrics& Metrics() const { return metrics_; }
 
  private:
   struct Running {
@@ -88,6 +114,8 @@ class BatchLoop {
     int32_t in_batch = 0;       // tokens of this sequence in the current batch
     int32_t output_index = -1;  // where in the current batch its logits will be; -1: none yet
     int32_t sampled = 0;
+    int32_t generated = 0;
+    int32_t shifts = 0;
     bool paused = false;   // gave its cache up; is computed again when there is room
     bool waiting = false;  // for its donor, another generation that is still reading the prefix they share
     uint32_t donor = 0;
@@ -98,7 +126,6 @@ class BatchLoop {
 
     bool Active() const { return !paused && !waiting; }
     int32_t Remaining() const { return static_cast<int32_t>(request.tokens.size()) - evaluated; }
-    int32_t Generated() const { return static_cast<int32_t>(request.tokens.size()) - prompt_tokens; }
   };
   using RunningList = std::list<Running>;  // in the order of submission
 
@@ -114,6 +141,9 @@ class BatchLoop {
   bool Advance(Running& running);  // false once it has finished
   void MakeRoom();
   bool EvictIdleSequence();
+  bool OnContextFull(Running& running);  // false once it has finished
+  void Shift(Running& running);
+  void ClearSequence(llama_seq_id sequence);
   void ResumePaused();
   void Finish(Running& running, FinishReason reason);
   void Fail(Running& running, const char* code, const std::string& message);
@@ -126,9 +156,11 @@ class BatchLoop {
   int32_t batch_capacity_;
   int32_t context_size_;
   int32_t sequence_count_;
+  std::vector<bool> shares_;  // by sequence: some of its cells may belong to others too
   bool room_freed_ = false;  // since a generation was paused: only then may one resume
   bool keeps_state_;  // recurrent and hybrid models: the memory is a state and cannot be cut at any point
   RunningList running_;
   std::vector<llama_seq_id> evictable_;
+  LoopMetrics metrics_;
   StepEvents events_;
 };

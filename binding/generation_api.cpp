@@ -5,6 +5,7 @@
 
 #include "arguments.h"
 #include "context.h"
+#include "promise_worker.h"
 
 namespace {
 
@@ -23,6 +24,15 @@ const char* ReasonName(FinishReason reason) {
   }
 }
 
+ContextFullPolicy ReadContextFullPolicy(const Napi::Object& options) {
+  const std::string policy = ReadString(options, "contextFull", "stop");
+  if (policy == "stop") return ContextFullPolicy::stop;
+  if (policy == "error") return ContextFullPolicy::error;
+  if (policy == "shift") return ContextFullPolicy::shift;
+  throw Failure("INVALID_ARGUMENT",
+                "Expected stop, error or shift for contextFull; received " + policy + ".");
+}
+
 Napi::Object FinishToObject(Napi::Env env, const GenerationEvent& event) {
   auto finish = Napi::Object::New(env);
   finish.Set("reason", ReasonName(event.reason));
@@ -31,6 +41,7 @@ Napi::Object FinishToObject(Napi::Env env, const GenerationEvent& event) {
   finish.Set("cachedTokens", event.cached_tokens);
   finish.Set("completionTokens", event.completion_tokens);
   finish.Set("decodeSteps", event.decode_steps);
+  finish.Set("shifts", event.shifts);
   finish.Set("residentTokens", event.resident_tokens);
   finish.Set("queueMs", event.queue_ms);
   finish.Set("promptMs", event.prompt_ms);
@@ -80,6 +91,8 @@ Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
   request.cached_tokens = ReadInteger(options, "cachedTokens", 0, 0, int_max);
   request.max_tokens = ReadInteger(options, "maxTokens", -1, -1, int_max);
   request.stop_strings = ReadStrings(options.Get("stopStrings"), "stop");
+  request.context_full = ReadContextFullPolicy(options);
+  request.keep_tokens = ReadInteger(options, "keepTokens", 0, 0, int_max);
   request.sampling = ReadSamplingConfig(options);
   // When the caller asked for it, before any waiting on the JavaScript side.
   const auto waited =
@@ -115,4 +128,31 @@ Napi::Value SetEvictable(const Napi::CallbackInfo& info) {
     raw->loop->SetEvictable(std::move(sequences));
   });
   return info.Env().Undefined();
+}
+
+Napi::Value GetMetrics(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Context> context = Unwrap<Context>(info[0]);
+  context->RequireMemory();
+  return RunAsync(
+      info.Env(), [context](std::function<void()> task) { return context->Post(std::move(task)); },
+      [raw = context.get()] { return raw->loop->Metrics(); },
+      [](Napi::Env env, LoopMetrics& metrics) -> Napi::Value {
+        auto result = Napi::Object::New(env);
+        const auto set = [&](const char* name, double value) { result.Set(name, value); };
+        set("steps", static_cast<double>(metrics.steps));
+        set("batchTokens", static_cast<double>(metrics.batch_tokens));
+        set("promptTokens", static_cast<double>(metrics.prompt_tokens));
+        set("cachedTokens", static_cast<double>(metrics.cached_tokens));
+        set("completionTokens", static_cast<double>(metrics.completion_tokens));
+        set("evictions", static_cast<double>(metrics.evictions));
+        set("pauses", static_cast<double>(metrics.pauses));
+        set("shifts", static_cast<double>(metrics.shifts));
+        set("stepMs", metrics.step_ms);
+        auto histogram = Napi::Array::New(env, LoopMetrics::buckets);
+        for (uint32_t i = 0; i < LoopMetrics::buckets; i++) {
+          histogram.Set(i, static_cast<double>(metrics.step_histogram[i]));
+        }
+        result.Set("stepHistogram", histogram);
+        return result;
+      });
 }

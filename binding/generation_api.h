@@ -10,3 +10,4 @@ Napi::Object EventsToObject(Napi::Env env, const StepEvents& events);
 Napi::Value SubmitGeneration(const Napi::CallbackInfo& info);  // (context, request) => void
 Napi::Value CancelGeneration(const Napi::CallbackInfo& info);  // (context, id) => void
 Napi::Value SetEvictable(const Napi::CallbackInfo& info);      // (context, Int32Array) => void
+Napi::Value GetMetrics(const Napi::CallbackInfo& info);        // (context) => Promise<counts>

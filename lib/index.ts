@@ -7,6 +7,7 @@ export { type BuildOptions, type BuildVariant, buildAddon } from './build/build-
 export { Chat, type ChatOptions, type ChatSendOptions } from './chat/chat.js';
 export type { ChatMessage, ChatTemplateOptions, RenderedChat } from './chat/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
+export type { ModelMetrics } from './engine/metrics.js';
 export {
   AbortError,
   AddonError,
@@ -42,5 +43,5 @@ export type {
   ModelMetadata,
   TokenizeOptions,
 } from './model/types.js';
-export type { CacheType } from './native/addon.js';
+export type { CacheType, ContextFullPolicy } from './native/addon.js';
 export { type Device, getDevices, getNativeLog, getSystemInfo, type SystemInfo } from './native/system.js';

@@ -3,6 +3,7 @@ import { createError, type ErrorCode } from '../errors.js';
 import { GenerationStream } from '../generate/generation-stream.js';
 import type { GenerationResult } from '../generate/types.js';
 import {
+  type ContextFullPolicy,
   getAddon,
   type ModelHandle,
   type NativeContext,
@@ -11,6 +12,7 @@ import {
   type NativeSamplingOptions,
   type NativeStepEvents,
 } from '../native/addon.js';
+import { type ModelMetrics, toModelMetrics } from './metrics.js';
 import { SequenceTable } from './sequence-table.js';
 
 /** A generation as the layers above ask for it. */
@@ -19,6 +21,8 @@ export interface EngineRequest {
   readonly prompt: Promise<PreparedPrompt>;
   readonly sampling: NativeSamplingOptions;
   readonly maxTokens: number | undefined;
+  readonly contextFull: ContextFullPolicy;
+  readonly keepTokens: number;
   /** Higher ones are admitted first; within one priority, those that asked first. */
   readonly priority: number;
   readonly signal: AbortSignal | undefined;
@@ -105,6 +109,15 @@ export class Engine {
   /** Tokens the KV cache holds in all. */
   get contextSize(): number {
     return this.#context.contextSize;
+  }
+
+  /** How the engine is doing now, and what it has counted since it was created. */
+  async metrics(): Promise<ModelMetrics> {
+    const waiting = this.#queue.length;
+    const running = this.#sequences.running;
+    const residentTokens = this.#sequences.residentTokens;
+    const native = await getAddon().getMetrics(this.#context.handle);
+    return toModelMetrics(native, { waiting, running, residentTokens, ...this.#context });
   }
 
   /** Starts a generation, or puts it in the queue. */
@@ -199,6 +212,8 @@ export class Engine {
           cachedTokens,
           maxTokens: job.request.maxTokens ?? -1,
           stopStrings: job.stopStrings,
+          contextFull: job.request.contextFull,
+          keepTokens: job.request.keepTokens,
           waitedMs: performance.now() - job.asked,
         });
       } catch (error) {
@@ -298,6 +313,7 @@ function toResult(job: Job, finish: NativeFinish): GenerationResult {
       promptTokens: finish.promptTokens,
       cachedTokens: finish.cachedTokens,
       completionTokens: finish.completionTokens,
+      contextShifts: finish.shifts,
     },
     timings: {
       queueMs: finish.queueMs,
@@ -317,7 +333,7 @@ function cancelledBeforeStart(job: Job): GenerationResult {
     text: '',
     tokens: [],
     finishReason: 'cancelled',
-    usage: { promptTokens: job.prompt.length, cachedTokens: 0, completionTokens: 0 },
+    usage: { promptTokens: job.prompt.length, cachedTokens: 0, completionTokens: 0, contextShifts: 0 },
     timings: {
       queueMs: waited,
       promptMs: 0,

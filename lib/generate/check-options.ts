@@ -29,6 +29,8 @@ const generateKeys = [
   'ignoreEndOfSequence',
   'addSpecial',
   'parseSpecial',
+  'contextFull',
+  'keepTokens',
   'priority',
   'signal',
 ];
@@ -64,6 +66,11 @@ export function checkSamplingOptions(options: SamplingOptions): void {
   checkSamplingValues(options);
 }
 
+function checkContextFull(policy: GenerateOptions['contextFull']): void {
+  if (policy === undefined || policy === 'stop' || policy === 'error' || policy === 'shift') return;
+  throw invalidArgument('contextFull', "'stop', 'error' or 'shift'", policy);
+}
+
 /**
  * Checks the options of a generation.
  * @throws InvalidArgumentError naming the option, what was expected and what was received.
@@ -76,6 +83,8 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkBoolean('ignoreEndOfSequence', options.ignoreEndOfSequence);
   checkBoolean('addSpecial', options.addSpecial);
   checkBoolean('parseSpecial', options.parseSpecial);
+  checkContextFull(options.contextFull);
+  checkInteger('keepTokens', options.keepTokens, 0, 0x7fffffff);
   checkInteger('priority', options.priority, -1000, 1000);
   checkSignal(options.signal);
 }

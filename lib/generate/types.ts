@@ -1,3 +1,4 @@
+import type { ContextFullPolicy } from '../native/addon.js';
 import type { SamplingOptions } from './sampling-options.js';
 
 /** What {@link Model.generate} accepts beside the prompt. */
@@ -12,6 +13,14 @@ export interface GenerateOptions extends SamplingOptions {
   addSpecial?: boolean;
   /** Read control tokens such as `<|im_start|>` written in a text prompt as such. Default: false. */
   parseSpecial?: boolean;
+  /**
+   * What happens when the context is full: `'stop'` ends the answer with reason `length`, `'error'` fails with
+   * CONTEXT_FULL, `'shift'` forgets the older half of what lies behind the first `keepTokens` and goes on.
+   * Default `'stop'`.
+   */
+  contextFull?: ContextFullPolicy;
+  /** How many of the first tokens a shift keeps, such as those of a system prompt. Default 4. */
+  keepTokens?: number;
   /** Among generations that wait, higher ones start first. A whole number from −1000 to 1000. Default 0. */
   priority?: number;
   /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */
@@ -39,6 +48,8 @@ export interface Usage {
   /** Prompt tokens that were already in the KV cache and cost nothing. */
   readonly cachedTokens: number;
   readonly completionTokens: number;
+  /** How often older tokens were forgotten to make room; see `contextFull`. */
+  readonly contextShifts: number;
 }
 
 /** Where the time went, in milliseconds. */

@@ -4,6 +4,7 @@ import { renderChat } from '../chat/render.js';
 import type { ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
 import { Context, type ContextOptions, checkContextOptions, Sampler } from '../engine/context.js';
 import type { Engine, PreparedPrompt } from '../engine/engine.js';
+import type { ModelMetrics } from '../engine/metrics.js';
 import { createError } from '../errors.js';
 import { checkGenerateOptions, toNativeSampling } from '../generate/check-options.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
@@ -193,6 +194,16 @@ export class Model {
   }
 
   /**
+   * How the model is doing now and what it has done since it was loaded: queue, batch fill, speed, cache.
+   * @throws ContextError NO_WEIGHTS, MODEL_UNSUPPORTED for models that generate no text.
+   */
+  async metrics(): Promise<ModelMetrics> {
+    this.#open();
+    if (this.#engine === undefined) throw this.#cannotGenerate();
+    return this.#engine.metrics();
+  }
+
+  /**
    * Ends what runs, closes the contexts, waits for calls in flight and gives all memory back. Closing twice is
    * allowed and waits for the same end.
    */
@@ -237,11 +248,13 @@ export class Model {
     prompt.catch(() => {}); // the engine reports it; if there is none, what is thrown here comes first
     this.#open();
     if (this.#engine === undefined) throw this.#cannotGenerate();
-    const { maxTokens, signal, priority = 0 } = options;
+    const { maxTokens, contextFull = 'stop', keepTokens = 4, priority = 0, signal } = options;
     return this.#engine.generate({
       prompt,
       sampling: toNativeSampling(options),
       maxTokens,
+      contextFull,
+      keepTokens,
       priority,
       signal,
     });

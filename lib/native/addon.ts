@@ -85,6 +85,9 @@ export interface NativeSamplingOptions {
   readonly ignoreEndOfSequence?: boolean | undefined;
 }
 
+/** What a generation does when it has filled the context. */
+export type ContextFullPolicy = 'stop' | 'error' | 'shift';
+
 export interface NativeGenerationRequest extends NativeSamplingOptions {
   readonly id: number;
   readonly sequence: number;
@@ -95,6 +98,8 @@ export interface NativeGenerationRequest extends NativeSamplingOptions {
   /** −1: no limit. */
   readonly maxTokens: number;
   readonly stopStrings: readonly string[];
+  readonly contextFull: ContextFullPolicy;
+  readonly keepTokens: number;
   /** Time since the caller asked, in milliseconds. */
   readonly waitedMs: number;
 }
@@ -108,7 +113,9 @@ export interface NativeFinish {
   readonly completionTokens: number;
   /** Tokens sampled after the first one, an end-of-sequence token included. */
   readonly decodeSteps: number;
-  /** How many tokens of prompt and answer stay in the KV cache. */
+  /** How often older tokens were forgotten to make room. */
+  readonly shifts: number;
+  /** How many tokens of prompt and answer stay in the KV cache; 0 after a shift. */
   readonly residentTokens: number;
   readonly queueMs: number;
   readonly promptMs: number;
@@ -124,6 +131,23 @@ export interface NativeGenerationEvent {
   readonly text: string;
   readonly tokens: readonly number[];
   readonly finish?: NativeFinish;
+}
+
+/** What the generation loop has counted since the context was created. */
+export interface NativeMetrics {
+  readonly steps: number;
+  /** Rows of all batches. */
+  readonly batchTokens: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly evictions: number;
+  readonly pauses: number;
+  readonly shifts: number;
+  /** Time of all steps together, in milliseconds. */
+  readonly stepMs: number;
+  /** Steps that took up to 1, 2, 4, ... milliseconds; the last number counts all longer ones. */
+  readonly stepHistogram: readonly number[];
 }
 
 /** What happened in one step of the generation loop. */
@@ -215,6 +239,7 @@ export interface Addon {
   submitGeneration(context: ContextHandle, request: NativeGenerationRequest): void;
   cancelGeneration(context: ContextHandle, id: number): void;
   setEvictable(context: ContextHandle, sequences: Int32Array): void;
+  getMetrics(context: ContextHandle): Promise<NativeMetrics>;
 }
 
 let initialized: { addon: Addon; path: string } | undefined;

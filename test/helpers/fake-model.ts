@@ -19,7 +19,7 @@ function resultOf(text: string, chunks: number): GenerationResult {
     text,
     tokens: Array.from({ length: chunks }, (_, index) => index),
     finishReason: 'stop',
-    usage: { promptTokens: 12, cachedTokens: 4, completionTokens: chunks },
+    usage: { promptTokens: 12, cachedTokens: 4, completionTokens: chunks, contextShifts: 0 },
     timings: {
       queueMs: 1,
       promptMs: 20,
