@@ -3,6 +3,7 @@
 #include "backend.h"
 #include "chat.h"
 #include "context_api.h"
+#include "embedding.h"
 #include "environment.h"
 #include "errors.h"
 #include "generation_api.h"
@@ -58,6 +59,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<CreateContext>(exports, "createContext");
   Export<CloseContext>(exports, "closeContext");
   Export<Eval>(exports, "eval");
+  Export<Embed>(exports, "embed");
   Export<GetLogits>(exports, "getLogits");
   Export<Sample>(exports, "sample");
   Export<ChangeMemory>(exports, "changeMemory");

@@ -49,6 +49,8 @@ class Context : public std::enable_shared_from_this<Context> {
   int32_t sequence_limit = 0;
   bool has_memory = false;  // encoders have none
 
+  // Any thread. Whether it was created with a pooling.
+  bool Embeds() const { return params_.embeddings; }
   // Any thread. Throws MODEL_UNSUPPORTED for an encoder.
   void RequireMemory() const;
 

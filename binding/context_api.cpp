@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "context.h"
+#include "embedding.h"
 #include "generation_api.h"
 #include "promise_worker.h"
 #include "sequence_state.h"
@@ -14,11 +15,6 @@ namespace {
 
 constexpr int32_t int_max = std::numeric_limits<int32_t>::max();
 constexpr int64_t largest_position = 1 << 30;
-
-Executor ContextExecutor(std::shared_ptr<Context> context) {
-  return
-      [context = std::move(context)](std::function<void()> task) { return context->Post(std::move(task)); };
-}
 
 std::shared_ptr<Context> UnwrapWithMemory(const Napi::Value& value) {
   std::shared_ptr<Context> context = Unwrap<Context>(value);
@@ -61,6 +57,7 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   params.kv_unified = true;  // sequences share memory and can share prefixes
   params.swa_full = true;    // otherwise a sliding-window model could not continue from a cached prefix
   params.no_perf = true;
+  ReadPooling(options, params);
   return params;
 }
 
@@ -79,6 +76,11 @@ Context::EventSink MakeSink(Napi::Env env, uint32_t context_id) {
 }
 
 }  // namespace
+
+Executor ContextExecutor(std::shared_ptr<Context> context) {
+  return
+      [context = std::move(context)](std::function<void()> task) { return context->Post(std::move(task)); };
+}
 
 Napi::Value CreateContext(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();

@@ -1,7 +1,15 @@
 // The functions JavaScript calls on contexts: creation, the low-level primitives and saved state.
 #pragma once
 
+#include <memory>
+
 #include "node_api.h"
+#include "promise_worker.h"
+
+class Context;
+
+// Runs tasks on the context's thread, between its steps.
+Executor ContextExecutor(std::shared_ptr<Context> context);
 
 Napi::Value CreateContext(
     const Napi::CallbackInfo& info);  // (model, options, onEvents) => Promise<{ handle, ... }>

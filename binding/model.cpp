@@ -31,6 +31,9 @@ Model::Model(llama_model* loaded, bool only_vocabulary)
 
 Model::~Model() {
   llama_model_free(model);
+#if defined(__GLIBC__)
+  malloc_trim(0);  // contexts are gone by now too; glibc would keep what their threads freed
+#endif
   released->Set();
 }
 
@@ -137,9 +140,6 @@ Napi::Value CloseModel(const Napi::CallbackInfo& info) {
           model.reset();
           released->Wait(*cancelled);  // work in flight still holds the model
         }
-#if defined(__GLIBC__)
-        malloc_trim(0);  // glibc would keep what the model's threads freed
-#endif
         return Nothing{};
       },
       ToUndefined);

@@ -1,4 +1,4 @@
-// gpu-check build: compiles the addon, the CUDA backend and llama-bench, with plain CMake.
+// gpu-check build: compiles the addon, the CUDA backend and two of llama.cpp's tools, with plain CMake.
 import { createWriteStream, existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,6 +13,7 @@ export function buildResults(directory) {
     addon: join(release, 'llama_native.node'),
     cudaBackend: join(release, 'libggml-cuda.so'),
     bench: join(directory, 'bin', 'llama-bench'),
+    quantize: join(directory, 'bin', 'llama-quantize'),
   };
 }
 
@@ -68,12 +69,17 @@ async function runLogged(report, runProcess, program, programArguments, { direct
 }
 
 async function chooseArchitectures(report, settings, { normalizeCudaArchitectures }) {
+  if (settings.architectures !== undefined) {
+    const given = normalizeCudaArchitectures(settings.architectures);
+    report.say(`compiling for ${given}, as --arch says`);
+    return given;
+  }
   const gpus = findGpus();
   for (const { name, computeCapability, driver, totalMiB } of gpus) {
     report.say(`${name}, compute capability ${computeCapability}, ${totalMiB} MiB, driver ${driver}`);
   }
   const found = [...new Set(gpus.map(({ computeCapability }) => computeCapability))].join(';');
-  const architectures = normalizeCudaArchitectures(settings.architectures ?? found);
+  const architectures = normalizeCudaArchitectures(found);
   report.say(`compiling for ${architectures}`);
   return architectures;
 }
@@ -134,16 +140,17 @@ export async function build(settings) {
     return true;
   });
   if (configured) {
-    const targets = ['llama_native', 'llama-bench'];
-    await report.step(`compiling ${targets.join(' and ')}`, () =>
+    const targets = ['llama_native', 'llama-bench', 'llama-quantize'];
+    await report.step(`compiling ${targets.join(', ')}`, () =>
       runCMake(['--build', directory, '--parallel', String(jobs), '--target', ...targets]),
     );
   }
   log.end();
   if (report.failures.length === 0) {
     await report.step('the results', () => {
-      const { addon, bench, cudaBackend } = buildResults(directory);
-      for (const path of [addon, bench, ...(cpuOnly ? [] : [cudaBackend])]) report.say(describeFile(path));
+      const { addon, bench, quantize, cudaBackend } = buildResults(directory);
+      const files = [addon, bench, quantize, ...(cpuOnly ? [] : [cudaBackend])];
+      for (const path of files) report.say(describeFile(path));
     });
   }
   return report.conclude();

@@ -1,7 +1,7 @@
 // Builds and tries the CUDA form on a machine with an NVIDIA GPU that has neither npm nor a network.
 // docs/gpu-check.md says how to get everything there. Imports nothing that npm installs.
 //
-//   gpu-check.sh build    compiles the addon, the CUDA backend and llama-bench
+//   gpu-check.sh build    compiles the addon, the CUDA backend, llama-bench and llama-quantize
 //   gpu-check.sh run      compares GPU and CPU, measures, prints a summary as JSON; exit code 1 if anything failed
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -19,7 +19,7 @@ const usage = `Usage: gpu-check.sh build|run [options]
   --arch LIST         build: GPU architectures instead of those of the GPU found, such as 90
   --jobs NUMBER       build: compilers at once (default: all processors)
   --threads NUMBER    run: threads on the CPU (default: the library's)
-  --tolerance NUMBER  run: largest relative difference of the logits (default: 0.01)
+  --tolerance NUMBER  run: largest relative difference of the logits, weights in 32 bits (default: 0.01)
   --output FILE       run: where to write the summary (default: gpu-check.json in the build directory)
   --cpu-only          leave out everything that needs a GPU, to try the check itself`;
 

@@ -1,16 +1,21 @@
 // What has to travel to the machine of the GPU check, and what of the package need not.
 
-/** Parts of the package that neither the build on Linux nor the library at run time reads. */
+/** What neither the build on Linux nor the library at run time reads. */
 const unneeded = [
-  /^prebuilds\//,
-  /^dist\/cli\//,
+  /^prebuilds(\/|$)/,
+  /^dist\/cli(\/|$)/,
+  /^README/,
   /\.d\.ts$/,
   /\.map$/,
-  /^vendor\/llama\.cpp\/ggml\/src\/ggml-metal\//,
-  /^README/,
+  /^vendor\/llama\.cpp\/ggml\/src\/ggml-metal(\/|$)/,
+  /^vendor\/llama\.cpp\/tools\/ui\/(src|static|tests)(\/|$)/,
+  /^vendor\/llama\.cpp\/.*\.(png|jpe?g|webp|pdf|mp[34]|ico)$/,
 ];
 
-/** Beside the package: the check itself, and headers that cmake-js would otherwise find. */
+/**
+ * Beside the package: the check itself, the headers that cmake-js would otherwise find, and llama.cpp's programs. All
+ * of those, because CMake wants to see the folder of each one that cmake/tools.cmake adds, compiled or not.
+ */
 const additions = [
   'scripts/gpu-check',
   'node_modules/node-api-headers/package.json',
@@ -19,25 +24,20 @@ const additions = [
   'node_modules/node-addon-api/napi.h',
   'node_modules/node-addon-api/napi-inl.h',
   'node_modules/node-addon-api/napi-inl.deprecated.h',
+  'vendor/llama.cpp/tools',
+  'vendor/llama.cpp/examples',
 ];
 
-/** The tools of llama.cpp that cmake/tools.cmake adds: CMake wants the folders of all, also of those not compiled. */
-export function toolDirectories(toolsCMake) {
-  const names = /foreach\(tool ([^)]*)\)/.exec(toolsCMake)?.[1];
-  if (names === undefined) throw new Error('Expected foreach(tool …) in cmake/tools.cmake, found none.');
-  return names
-    .trim()
-    .split(/\s+/)
-    .map((name) => `vendor/llama.cpp/tools/${name}`);
+/** True for a file or folder, given by its path below the root with slashes, that has to travel. */
+export function isNeeded(path) {
+  return !unneeded.some((pattern) => pattern.test(path));
 }
 
 /**
- * Paths below the root, files and folders.
+ * Paths below the root, files and folders. Of what is in the folders, only what {@link isNeeded} says.
  *
  * @param {string[]} packageFiles what npm would put into the package
- * @param {string} toolsCMake content of cmake/tools.cmake
  */
-export function listTravelling(packageFiles, toolsCMake) {
-  const needed = packageFiles.filter((path) => !unneeded.some((pattern) => pattern.test(path)));
-  return [...needed, ...toolDirectories(toolsCMake), ...additions];
+export function listTravelling(packageFiles) {
+  return [...packageFiles.filter(isNeeded), ...additions];
 }

@@ -6,12 +6,12 @@
 //                                   [--part-size 60]     largest part, in MiB
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { copyFileSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runNpm, runProgram } from '../commands.mjs';
 import { ensureCompiled, root } from '../compiled-library.mjs';
-import { listTravelling } from './pack-list.mjs';
+import { isNeeded, listTravelling } from './pack-list.mjs';
 import { SplitWriter } from './split-writer.mjs';
 
 const { values } = parseArgs({
@@ -49,9 +49,9 @@ function stageNode(directory) {
 }
 
 async function stage(directory) {
-  const toolsCMake = readFileSync(join(root, 'cmake', 'tools.cmake'), 'utf8');
-  for (const path of listTravelling(packageFiles(), toolsCMake)) {
-    cpSync(join(root, path), join(directory, path), { recursive: true });
+  const filter = (source) => isNeeded(relative(root, source));
+  for (const path of listTravelling(packageFiles())) {
+    cpSync(join(root, path), join(directory, path), { recursive: true, filter });
   }
   const additions = join(directory, 'gpu-check');
   mkdirSync(additions);

@@ -1,7 +1,6 @@
 // gpu-check run: the same model on the GPU and on the CPU.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildResults } from './build.mjs';
@@ -13,6 +12,12 @@ const probe = fileURLToPath(new URL('probe.mjs', import.meta.url));
 
 /** Long enough for a slow disk and a large model. */
 const longestTaskMs = 5 * 60_000;
+
+/**
+ * Largest difference of a quantized model's logits. Two processors alone differ by 2.5 % on a small one, because each
+ * rounds what goes into a quantized product in its own way; a wrong result differs by far more.
+ */
+const quantizedTolerance = 0.1;
 
 /** Memory that may be missing after later rounds of load and close: the driver itself rounds to 2 MiB. */
 const toleratedGrowthMiB = 32;
@@ -44,6 +49,14 @@ class Machine {
     const request = JSON.stringify({ task, dist, model, gpuLayers, threads, output, ...extra });
     this.#start(process.execPath, [probe, request], side, process.cwd());
     return JSON.parse(readFileSync(output, 'utf8'));
+  }
+
+  /** Writes the model with all weights in 32 bits, and returns its path. */
+  unquantize() {
+    const path = join(this.scratch, 'unquantized.gguf');
+    const quantize = [this.results.quantize, '--allow-requantize', this.settings.model, path, 'F32'];
+    this.#start(quantize[0], quantize.slice(1), { name: 'CPU', environment: {} }, this.results.release);
+    return path;
   }
 
   /** Tokens a second of llama-bench on the same side. */
@@ -96,10 +109,10 @@ function readLogits(path) {
   return new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
 }
 
-function compareSides(report, machine, sides, tolerance) {
+function compareSides(report, machine, sides, { model, tolerance }) {
   const runs = sides.map((side, index) => {
     const path = join(machine.scratch, `logits-${index}`);
-    const facts = machine.runTask('logits', side, { logits: path });
+    const facts = machine.runTask('logits', side, { model, logits: path });
     return { ...facts, values: readLogits(path) };
   });
   const [ours, reference] = runs;
@@ -174,9 +187,18 @@ async function runSteps(report, machine, settings) {
     });
   }
   Object.assign(summary, await report.step('devices', () => checkDevices(report, machine, first, settings)));
-  summary.logits = await report.step(`logits: ${first.name} beside ${sides[1].name}`, () =>
-    compareSides(report, machine, sides, settings.tolerance),
+  const names = `${first.name} beside ${sides[1].name}`;
+  summary.quantizedLogits = await report.step(`logits, the model as it is: ${names}`, () =>
+    compareSides(report, machine, sides, { model: settings.model, tolerance: quantizedTolerance }),
   );
+  summary.logits = await report.step(`logits, the same weights in 32 bits: ${names}`, () => {
+    const model = machine.unquantize();
+    try {
+      return compareSides(report, machine, sides, { model, tolerance: settings.tolerance });
+    } finally {
+      rmSync(model, { force: true });
+    }
+  });
   summary.speed = [];
   for (const side of sides) {
     const measured = await report.step(`speed: ${side.name}`, () => measure(report, machine, side));
@@ -193,12 +215,12 @@ async function runSteps(report, machine, settings) {
  * @returns {Promise<boolean>} true if all passed
  */
 export async function run(settings) {
-  const { addon, bench } = buildResults(settings.build);
-  for (const path of [addon, bench]) {
+  const { addon, bench, quantize } = buildResults(settings.build);
+  for (const path of [addon, bench, quantize]) {
     if (!existsSync(path)) throw new Error(`Expected a build at ${path}, found none. Run first: build`);
   }
   const report = new Report();
-  const scratch = mkdtempSync(join(tmpdir(), 'llama-native-gpu-check-'));
+  const scratch = mkdtempSync(join(settings.build, 'run-'));
   try {
     const summary = await runSteps(report, new Machine(settings, scratch), settings);
     const isGood = report.failures.length === 0;

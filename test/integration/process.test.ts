@@ -78,19 +78,25 @@ describe('a process that uses the library', () => {
         const model = await loadModel(process.env.MODEL, { ...options, memoryMap: false });
         await model.generate('Hi', { maxTokens: 2 }).result;
       };
-      const settle = async () => {
-        for (let i = 0; i < 5; i++) { globalThis.gc(); await new Promise((r) => setTimeout(r, 40)); }
+      const megabytes = () => process.memoryUsage().rss / 1e6;
+      // Collection, closing and freeing happen one after the other on several threads; on a busy machine that takes a while.
+      const settleBelow = async (limit) => {
+        for (let i = 0; i < 200 && (i < 5 || megabytes() > limit); i++) {
+          globalThis.gc();
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
       };
-      await round(); await settle();
-      await round(); await settle();
-      const before = process.memoryUsage().rss;
-      for (let i = 0; i < 6; i++) { await round(); await settle(); }
-      console.log(Math.round((process.memoryUsage().rss - before) / 1e6));`,
+      await round();
+      await settleBelow(0);
+      const before = megabytes();
+      for (let i = 0; i < 6; i++) await round();
+      await settleBelow(before + 100);
+      console.log(Math.round(megabytes() - before));`,
       model,
       ['--expose-gc'],
     );
     expect(result).toMatchObject({ exitCode: 0, signal: null });
-    expect(Number(result.stdout)).toBeLessThan(120); // six forgotten models would be 600 MB and more
+    expect(Number(result.stdout)).toBeLessThan(101); // six forgotten models would be 600 MB and more
   });
 
   it('runs models in worker threads, several at once, and survives their termination', async () => {

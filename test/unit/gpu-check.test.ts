@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cmakeDefinitions } from '../../scripts/gpu-check/build.mjs';
 import { compareLogits, median, relativeDifference } from '../../scripts/gpu-check/compare.mjs';
 import { parseGpus } from '../../scripts/gpu-check/nvidia-smi.mjs';
-import { listTravelling, toolDirectories } from '../../scripts/gpu-check/pack-list.mjs';
+import { isNeeded, listTravelling } from '../../scripts/gpu-check/pack-list.mjs';
 import { Report } from '../../scripts/gpu-check/report.mjs';
 import { SplitWriter } from '../../scripts/gpu-check/split-writer.mjs';
 
@@ -132,17 +132,6 @@ describe('The definitions for CMake', () => {
 });
 
 describe('What travels', () => {
-  const toolsCMake = readFileSync(new URL('../../cmake/tools.cmake', import.meta.url), 'utf8');
-
-  it('has the folders of all tools that CMake will ask for', () => {
-    expect(toolDirectories(toolsCMake)).toContain('vendor/llama.cpp/tools/llama-bench');
-    expect(toolDirectories('foreach(tool a b)\n')).toEqual([
-      'vendor/llama.cpp/tools/a',
-      'vendor/llama.cpp/tools/b',
-    ]);
-    expect(() => toolDirectories('add_subdirectory(x)')).toThrowError(/foreach/);
-  });
-
   it('is the package without what only other systems, people and the command line read', () => {
     const needed = ['package.json', 'dist/index.js', 'dist/build/toolchain.js', 'binding/addon.cpp'];
     const unneeded = [
@@ -152,9 +141,17 @@ describe('What travels', () => {
       'vendor/llama.cpp/ggml/src/ggml-metal/ggml-metal.cpp',
       'README.md',
     ];
-    const paths = listTravelling([...needed, ...unneeded], toolsCMake);
-    expect(paths).toEqual(expect.arrayContaining([...needed, 'scripts/gpu-check']));
+    const paths = listTravelling([...needed, ...unneeded]);
+    expect(paths).toEqual(expect.arrayContaining([...needed, 'scripts/gpu-check', 'vendor/llama.cpp/tools']));
     for (const path of unneeded) expect(paths).not.toContain(path);
+  });
+
+  it('leaves out pictures and the web page, but not what CMake reads beside them', () => {
+    const tools = 'vendor/llama.cpp/tools';
+    expect(isNeeded(`${tools}/mtmd/test-1.jpeg`)).toBe(false);
+    expect(isNeeded(`${tools}/ui/src`)).toBe(false);
+    expect(isNeeded(`${tools}/ui/CMakeLists.txt`)).toBe(true);
+    expect(isNeeded(`${tools}/llama-bench/llama-bench.cpp`)).toBe(true);
   });
 });
 
