@@ -32,6 +32,7 @@ export const errorCodes = {
   NO_LOGITS: 'Logits were asked for at a position that was not evaluated with output.',
   DECODE_FAILED: 'llama.cpp failed while evaluating a batch.',
   STATE_INVALID: 'Saved state is damaged or was made by another model or version.',
+  FILE_ACCESS_FAILED: 'A file could not be read or written; the cause is the error of the system.',
   NO_CHAT_TEMPLATE: 'The model brings no chat template and none was given.',
   CHAT_TEMPLATE_FAILED: 'The chat template could not be parsed or rendered.',
 
@@ -144,6 +145,7 @@ const classes: Record<ErrorCode, ErrorClass> = {
   NO_LOGITS: ContextError,
   DECODE_FAILED: ContextError,
   STATE_INVALID: ContextError,
+  FILE_ACCESS_FAILED: LlamaNativeError,
   BUSY: ChatError,
   NO_CHAT_TEMPLATE: ChatError,
   CHAT_TEMPLATE_FAILED: ChatError,

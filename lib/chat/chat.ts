@@ -22,6 +22,7 @@ export interface ChatOptions extends Omit<ChatSendOptions, 'signal'> {
 /** What a chat needs of its model. */
 export interface ChatModel {
   applyChatTemplate(messages: readonly ChatMessage[], options: ChatTemplateOptions): Promise<RenderedChat>;
+  saveChat(path: string, first: readonly ChatMessage[], history: readonly ChatMessage[]): Promise<void>;
   generatePrepared(
     prepared: Promise<{ prompt: string; stops: readonly string[] }>,
     options: GenerateOptions,
@@ -51,15 +52,15 @@ export class Chat {
   #answering = false;
 
   /** @internal */
-  constructor(model: ChatModel, options: ChatOptions = {}) {
+  constructor(model: ChatModel, options: ChatOptions = {}, first?: readonly ChatMessage[]) {
     const { system, history = [], ...defaults } = options;
     checkString('system', system);
     checkMessages(history);
     checkGenerateOptions(withoutKeys(options, onlyChatKeys));
     this.#model = model;
     this.#defaults = defaults;
-    this.#first = system === undefined ? [] : [{ role: 'system', content: system }];
-    this.#history = [...this.#first, ...history];
+    this.#first = first ?? (system === undefined ? [] : [{ role: 'system', content: system }]);
+    this.#history = first === undefined ? [...this.#first, ...history] : [...history];
   }
 
   /** The messages so far, the system prompt first. */
@@ -71,6 +72,17 @@ export class Chat {
   reset(): void {
     if (this.#answering) throw busy();
     this.#history = [...this.#first];
+  }
+
+  /**
+   * Writes the conversation to a file, together with the part of the KV cache that holds it, so that
+   * {@link Model.restoreChat} goes on without reading it again.
+   * @throws ChatError BUSY while an answer is being made.
+   */
+  async save(path: string): Promise<void> {
+    checkString('path', path);
+    if (this.#answering) throw busy();
+    await this.#model.saveChat(path, this.#first, this.#history);
   }
 
   /**

@@ -38,6 +38,12 @@ export interface EngineOptions extends NativeContextOptions {
   readonly canShare: boolean;
 }
 
+/** Tokens, and the part of the KV cache that holds them. */
+export interface SavedPrefix {
+  readonly tokens: Int32Array;
+  readonly state: Uint8Array;
+}
+
 /** Sequences that only keep prefixes of finished generations. */
 const residentSequences = 16;
 
@@ -71,6 +77,7 @@ export class Engine {
   readonly #context: NativeContext;
   readonly #sequences: SequenceTable;
   readonly #queueLimit: number;
+  readonly #canShare: boolean;
   readonly #jobs = new Map<number, Job>();
   #queue: Job[] = [];
   #nextId = 1;
@@ -79,6 +86,7 @@ export class Engine {
   private constructor(context: NativeContext, options: EngineOptions) {
     this.#context = context;
     this.#queueLimit = options.queueLimit;
+    this.#canShare = options.canShare;
     this.#sequences = new SequenceTable({
       sequences: context.sequences,
       running: options.sequences,
@@ -149,6 +157,55 @@ export class Engine {
       (error) => this.#fail(job, error),
     );
     return stream;
+  }
+
+  /**
+   * The part of the KV cache that holds the beginning of these tokens, as bytes; undefined if none is held, or if it
+   * cannot be told apart from what other conversations added to it.
+   */
+  async savePrefix(tokens: Int32Array): Promise<SavedPrefix | undefined> {
+    const addon = getAddon();
+    const { handle } = this.#context;
+    const holder = this.#sequences.findIdleHolder(tokens);
+    if (holder === undefined) return undefined;
+    const prefix = tokens.slice(0, holder.length);
+    if (this.#sequences.tokensOf(holder.sequence).length === holder.length) {
+      return { tokens: prefix, state: await addon.saveSequence(handle, holder.sequence) };
+    }
+    // What lies behind the prefix belongs to another conversation: save a copy that ends with the prefix.
+    const spare = this.#canShare ? this.#sequences.findSpare(holder.sequence) : undefined;
+    if (spare === undefined) return undefined;
+    this.#sequences.start(spare, []);
+    try {
+      // The three commands run in this order, whatever is posted meanwhile.
+      const copying = addon.changeMemory(handle, 'copy', holder.sequence, spare, 0, holder.length, 0);
+      const saving = addon.saveSequence(handle, spare);
+      const removing = addon.changeMemory(handle, 'remove', spare, spare, -1, -1, 0);
+      const [, state] = await Promise.all([copying, saving, removing]);
+      return { tokens: prefix, state };
+    } finally {
+      this.#sequences.finish(spare, []);
+      if (this.#closing === undefined) this.#admit();
+    }
+  }
+
+  /**
+   * Puts a saved part back, as a prefix that later generations continue from. Without room for it nothing happens: it
+   * is evaluated again when it is needed.
+   * @throws ContextError STATE_INVALID if the bytes are damaged or were made by another model or version.
+   */
+  async restorePrefix({ tokens, state }: SavedPrefix): Promise<void> {
+    const spare = tokens.length < this.contextSize ? this.#sequences.findSpare() : undefined;
+    if (spare === undefined) return;
+    this.#sequences.start(spare, []);
+    let restored = false;
+    try {
+      await getAddon().restoreSequence(this.#context.handle, spare, state);
+      restored = true;
+    } finally {
+      this.#sequences.finish(spare, restored ? tokens : []);
+      if (this.#closing === undefined) this.#admit();
+    }
   }
 
   /** Ends everything that runs with a ClosedError and frees the context. */

@@ -77,6 +77,23 @@ export class SequenceTable {
     return { sequence: spare, cachedSequence: holder, cachedTokens: match.length };
   }
 
+  /** The idle sequence that holds the longest beginning of these tokens, and how much of them. */
+  findIdleHolder(tokens: TokenList): { readonly sequence: number; readonly length: number } | undefined {
+    const match = this.#tree.longestPrefix(tokens);
+    const sequence = [...this.#idle].find((idle) => match.sequences.has(idle));
+    return sequence === undefined ? undefined : { sequence, length: match.length };
+  }
+
+  /** An idle sequence to put something into, preferably an empty one; undefined if there is none but `except`. */
+  findSpare(except?: number): number | undefined {
+    return this.#spareSequence(except);
+  }
+
+  /** What a sequence holds. */
+  tokensOf(sequence: number): TokenList {
+    return this.#tree.get(sequence);
+  }
+
   /** A generation begins: its sequence will hold the prompt. Returns what it held, to take the step back. */
   start(sequence: number, prompt: TokenList): TokenList {
     const before = this.#tree.get(sequence);

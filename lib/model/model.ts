@@ -1,7 +1,11 @@
-import { checkBoolean, checkKeys, invalidArgument, toTokenArray } from '../arguments.js';
+import { checkBoolean, checkKeys, checkString, invalidArgument, toTokenArray } from '../arguments.js';
 import { Chat, type ChatOptions } from '../chat/chat.js';
+import { type ChatFileModel, checkSameModel, readChatFile, writeChatFile } from '../chat/chat-file.js';
 import { renderChat } from '../chat/render.js';
 import type { ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
+import { checkEmbedOptions, checkTexts } from '../embed/check-options.js';
+import { Embedder } from '../embed/embedder.js';
+import type { EmbedOptions } from '../embed/types.js';
 import { Context, type ContextOptions, checkContextOptions, Sampler } from '../engine/context.js';
 import type { Engine, PreparedPrompt } from '../engine/engine.js';
 import type { ModelMetrics } from '../engine/metrics.js';
@@ -46,6 +50,8 @@ export class Model {
   readonly #forgotten = new FinalizationRegistry<WeakRef<Context | Sampler>>((reference) => {
     this.#dependents.delete(reference);
   });
+  /** Made by the first call of {@link embed}. */
+  #embedder: Embedder | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -146,10 +152,76 @@ export class Model {
     return this.#generate(request, options);
   }
 
+  /**
+   * Turns texts into vectors: texts of similar meaning get vectors of similar direction, if the model was trained for
+   * that. Texts share batches, also those of several calls; the results come in the order of the texts.
+   * @returns the embedding of a text, or of each text of an array. See {@link EmbedOptions.pooling} for its length.
+   * @throws InvalidArgumentError for bad arguments and for a text without any token.
+   * @throws ContextError PROMPT_TOO_LONG, NO_WEIGHTS, OUT_OF_MEMORY; ModelLoadError MODEL_UNSUPPORTED.
+   * @throws AbortError when `signal` fires.
+   *
+   * @example
+   * ```ts
+   * const [query, answer] = await model.embed(['How tall is it?', 'Its height is 330 metres.']);
+   * const cosine = query.reduce((sum, value, index) => sum + value * answer[index], 0);
+   * ```
+   */
+  async embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  async embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embed(
+    texts: string | readonly string[],
+    options: EmbedOptions = {},
+  ): Promise<Float32Array | Float32Array[]> {
+    const model = this.#open();
+    checkTexts(texts);
+    checkEmbedOptions(options);
+    if (this.#vocabOnly) {
+      const message =
+        'The model was loaded with vocabOnly. Load it without that option to compute embeddings.';
+      throw createError('NO_WEIGHTS', message);
+    }
+    this.#embedder ??= new Embedder(model, {
+      contextSize: this.#engine?.contextSize,
+      batchSize: this.#batchSize,
+      threads: this.threads,
+    });
+    if (typeof texts !== 'string') return this.#embedder.embed(texts, options);
+    const [embedding = new Float32Array()] = await this.#embedder.embed([texts], options);
+    return embedding;
+  }
+
   /** Begins a conversation. */
   createChat(options: ChatOptions = {}): Chat {
     this.#open();
     return new Chat(this, options);
+  }
+
+  /** @internal For chats. */
+  async saveChat(
+    path: string,
+    first: readonly ChatMessage[],
+    history: readonly ChatMessage[],
+  ): Promise<void> {
+    const rendered = await this.applyChatTemplate(history, { addGenerationPrompt: false });
+    const tokens = await this.tokenize(rendered.prompt, { addSpecial: true, parseSpecial: true });
+    const prefix = await this.#engine?.savePrefix(tokens);
+    const { metadata: model } = this;
+    await writeChatFile(path, { model: identityOf(model), first, history, ...(prefix && { prefix }) });
+  }
+
+  /**
+   * Opens a conversation that {@link Chat.save} wrote: it goes on without reading the old messages again.
+   * @param options defaults for its answers; `system` and `history` come from the file.
+   * @throws ContextError STATE_INVALID if the file is damaged, or was made by another model or version.
+   */
+  async restoreChat(path: string, options: Omit<ChatOptions, 'system' | 'history'> = {}): Promise<Chat> {
+    checkString('path', path);
+    this.#open();
+    const { model, first, history, prefix } = await readChatFile(path);
+    checkSameModel(path, model, identityOf(this.metadata));
+    const chat = new Chat(this, { ...options, history }, first);
+    if (prefix !== undefined) await this.#engine?.restorePrefix(prefix);
+    return chat;
   }
 
   /**
@@ -218,7 +290,7 @@ export class Model {
 
   async #close(): Promise<void> {
     const dependents = [...this.#dependents].map((reference) => reference.deref()?.close());
-    await Promise.all([this.#engine?.close(), ...dependents]);
+    await Promise.all([this.#engine?.close(), this.#embedder?.close(), ...dependents]);
     await getAddon().closeModel(this.#handle);
   }
 
@@ -263,6 +335,15 @@ export class Model {
 
 function stopList({ stop = [] }: GenerateOptions): readonly string[] {
   return typeof stop === 'string' ? [stop] : stop;
+}
+
+function identityOf({
+  description,
+  parameterCount,
+  sizeBytes,
+  vocabularySize,
+}: ModelMetadata): ChatFileModel {
+  return { description, parameterCount, sizeBytes, vocabularySize };
 }
 
 function checkedTokenizeOptions(options: TokenizeOptions): Required<TokenizeOptions> {
