@@ -76,7 +76,7 @@ export class Chat {
 
   /**
    * Writes the conversation to a file, together with the part of the KV cache that holds it, so that
-   * {@link Model.restoreChat} goes on without reading it again.
+   * {@link Model.restore} goes on without reading it again.
    * @throws ChatError BUSY while an answer is being made.
    */
   async save(path: string): Promise<void> {

@@ -214,7 +214,7 @@ export class Model {
    * @param options defaults for its answers; `system` and `history` come from the file.
    * @throws ContextError STATE_INVALID if the file is damaged, or was made by another model or version.
    */
-  async restoreChat(path: string, options: Omit<ChatOptions, 'system' | 'history'> = {}): Promise<Chat> {
+  async restore(path: string, options: Omit<ChatOptions, 'system' | 'history'> = {}): Promise<Chat> {
     checkString('path', path);
     this.#open();
     const { model, first, history, prefix } = await readChatFile(path);

@@ -28,7 +28,7 @@ describe('a saved chat', () => {
     await chat.save(path);
 
     const other = await loadModel(await testModelPath(), { contextSize: 1024, threads: 1 });
-    const restored = await other.restoreChat(path, brief);
+    const restored = await other.restore(path, brief);
     expect(restored.history).toEqual(chat.history);
     const answer = await restored.send('Thank you.').result;
     expect(answer.usage.cachedTokens).toBeGreaterThan(answer.usage.promptTokens - 25);
@@ -49,7 +49,7 @@ describe('a saved chat', () => {
     await first.send('My secret word is xylophone.').result;
     const second = model.createChat({ history: first.history.slice(0, 2), ...brief });
     await second.save(path);
-    const restored = await model.restoreChat(path, brief);
+    const restored = await model.restore(path, brief);
     expect(restored.history).toEqual(second.history);
     expect((await readFile(path)).includes('xylophone')).toBe(false);
   });
@@ -65,13 +65,13 @@ describe('a saved chat', () => {
       const at = Math.floor((trial * whole.length) / 60);
       damaged[at] = (damaged[at] ?? 0) ^ (1 << (trial % 8));
       await writeFile(path, damaged);
-      await expect(model.restoreChat(path)).rejects.toMatchObject({ code: 'STATE_INVALID' });
+      await expect(model.restore(path)).rejects.toMatchObject({ code: 'STATE_INVALID' });
     }
     for (const content of [whole.subarray(0, whole.length - 1), Buffer.from('hello'), Buffer.alloc(0)]) {
       await writeFile(path, content);
-      await expect(model.restoreChat(path)).rejects.toMatchObject({ code: 'STATE_INVALID' });
+      await expect(model.restore(path)).rejects.toMatchObject({ code: 'STATE_INVALID' });
     }
-    await expect(model.restoreChat(join(directory, 'nowhere'))).rejects.toMatchObject({
+    await expect(model.restore(join(directory, 'nowhere'))).rejects.toMatchObject({
       code: 'FILE_ACCESS_FAILED',
     });
     const nowhere = join(directory, 'no', 'such', 'folder');
@@ -82,7 +82,7 @@ describe('a saved chat', () => {
     const path = join(directory, 'empty.chat');
     const chat = model.createChat({ system: 'Be kind.', ...brief });
     await chat.save(path);
-    expect((await model.restoreChat(path)).history).toEqual([{ role: 'system', content: 'Be kind.' }]);
+    expect((await model.restore(path)).history).toEqual([{ role: 'system', content: 'Be kind.' }]);
     const answer = chat.send('Hi');
     await expect(chat.save(path)).rejects.toMatchObject({ code: 'BUSY' });
     await answer.result;
