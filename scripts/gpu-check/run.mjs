@@ -70,7 +70,7 @@ class Machine {
     return {
       prompt: results.find((entry) => entry.n_prompt > 0).avg_ts,
       generate: results.find((entry) => entry.n_gen > 0).avg_ts,
-      backends: results[0].backends,
+      device: results[0].gpu_info || results[0].cpu_info,
     };
   }
 
@@ -147,6 +147,7 @@ function measure(report, machine, side) {
     const [ours, theirs] = [library[what].toFixed(1), bench[what].toFixed(1)];
     report.say(`${what}: ${ours} tokens/s, llama-bench ${theirs}, ratio ${ratios[what].toFixed(3)}`);
   }
+  report.say(`${library.model}, ${library.threads} threads; llama-bench on ${bench.device}`);
   return { side: side.name, library, bench, ratios };
 }
 
@@ -170,42 +171,62 @@ function checkMemory(report, machine, side) {
   return memory;
 }
 
+async function showGpus(report) {
+  const gpus = findGpus();
+  for (const { name, driver, usedMiB, totalMiB } of gpus) {
+    report.say(`${name}, driver ${driver}, ${usedMiB} of ${totalMiB} MiB used`);
+  }
+  return gpus;
+}
+
+/** The steps that use the model, with what each is called. */
+function modelSteps(report, machine, settings) {
+  const { cpuOnly, tolerance } = settings;
+  const sides = chooseSides(settings);
+  const names = sides.map(({ name }) => name).join(' beside ');
+  const compare = (model, allowed) => compareSides(report, machine, sides, { model, tolerance: allowed });
+  const steps = {
+    quantizedLogits: {
+      name: `logits, the model as it is: ${names}`,
+      work: () => compare(settings.model, quantizedTolerance),
+    },
+    logits: {
+      name: `logits, the same weights in 32 bits: ${names}`,
+      work: () => {
+        const model = machine.unquantize();
+        try {
+          return compare(model, tolerance);
+        } finally {
+          rmSync(model, { force: true });
+        }
+      },
+    },
+    speed: { name: `speed: ${sides[0].name}`, work: () => measure(report, machine, sides[0]) },
+    referenceSpeed: { name: `speed: ${sides[1].name}`, work: () => measure(report, machine, sides[1]) },
+    memory: {
+      name: 'memory of the GPU',
+      ...(cpuOnly && { skipped: '--cpu-only' }),
+      work: () => checkMemory(report, machine, sides[0]),
+    },
+  };
+  return Object.entries(steps);
+}
+
 async function runSteps(report, machine, settings) {
   const { cpuOnly } = settings;
-  const sides = chooseSides(settings);
-  const [first] = sides;
   const summary = {};
-  const reason = '--cpu-only';
-  if (cpuOnly) report.skip('the GPU, as the driver shows it', reason);
-  else {
-    summary.gpus = await report.step('the GPU, as the driver shows it', () => {
-      const gpus = findGpus();
-      for (const { name, driver, usedMiB, totalMiB } of gpus) {
-        report.say(`${name}, driver ${driver}, ${usedMiB} of ${totalMiB} MiB used`);
-      }
-      return gpus;
-    });
+  const shown = 'the GPU, as the driver shows it';
+  if (cpuOnly) report.skip(shown, '--cpu-only');
+  else summary.gpus = await report.step(shown, () => showGpus(report));
+  const [first] = chooseSides(settings);
+  const found = await report.step('devices', () => checkDevices(report, machine, first, settings));
+  Object.assign(summary, found);
+  for (const [key, { name, skipped, work }] of modelSteps(report, machine, settings)) {
+    // Without its device a step would compare or measure the CPU, and say that it was something else.
+    const reason = found === undefined ? 'the devices are not as expected' : skipped;
+    if (reason === undefined) summary[key] = await report.step(name, work);
+    else report.skip(name, reason);
   }
-  Object.assign(summary, await report.step('devices', () => checkDevices(report, machine, first, settings)));
-  const names = `${first.name} beside ${sides[1].name}`;
-  summary.quantizedLogits = await report.step(`logits, the model as it is: ${names}`, () =>
-    compareSides(report, machine, sides, { model: settings.model, tolerance: quantizedTolerance }),
-  );
-  summary.logits = await report.step(`logits, the same weights in 32 bits: ${names}`, () => {
-    const model = machine.unquantize();
-    try {
-      return compareSides(report, machine, sides, { model, tolerance: settings.tolerance });
-    } finally {
-      rmSync(model, { force: true });
-    }
-  });
-  summary.speed = [];
-  for (const side of sides) {
-    const measured = await report.step(`speed: ${side.name}`, () => measure(report, machine, side));
-    if (measured !== undefined) summary.speed.push(measured);
-  }
-  if (cpuOnly) report.skip('memory of the GPU', reason);
-  else summary.memory = await report.step('memory of the GPU', () => checkMemory(report, machine, first));
   return summary;
 }
 
