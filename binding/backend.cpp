@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 #include <deque>
+#include <filesystem>
 #include <mutex>
+#include <utility>
 
 #include "errors.h"
 #include "ggml-backend.h"
@@ -64,6 +66,28 @@ std::string CpuFeatures() {
   return features;
 }
 
+#ifdef GGML_BACKEND_DL
+// ggml keeps silent about a library that is there and cannot be loaded, such as one whose CUDA runtime is
+// missing. Loading it once more, by name, puts the reason into the log.
+void TellUnloadedBackends(const std::string& directory) {
+#if defined(_WIN32)
+  const std::string prefix = "ggml-", suffix = ".dll";
+#else
+  const std::string prefix = "libggml-", suffix = ".so";
+#endif
+  const std::pair<const char*, const char*> backends[] = {
+      {"cuda", "CUDA"}, {"vulkan", "Vulkan"}, {"hip", "ROCm"}, {"sycl", "SYCL"}};
+  for (const auto& [file, name] : backends) {
+    const std::filesystem::path path =
+        std::filesystem::u8path(directory) / (prefix + std::string(file) + suffix);
+    std::error_code ignored;
+    if (ggml_backend_reg_by_name(name) == nullptr && std::filesystem::exists(path, ignored)) {
+      ggml_backend_load(path.u8string().c_str());
+    }
+  }
+}
+#endif
+
 }  // namespace
 
 LogCapture::LogCapture() {
@@ -94,6 +118,7 @@ void LoadBackends(const std::string& directory) {
     common_log_set_verbosity_thold(-1);  // llama-common prints to standard error by itself otherwise
 #ifdef GGML_BACKEND_DL
     ggml_backend_load_all_from_path(directory.c_str());
+    TellUnloadedBackends(directory);
 #else
     (void)directory;
 #endif
