@@ -1,9 +1,12 @@
 #include "batch_loop.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace {
+
+constexpr auto event_interval = std::chrono::milliseconds(8);
 
 double Milliseconds(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
@@ -41,8 +44,8 @@ void BatchLoop::Submit(GenerationRequest request) {
   try {
     auto sampler = std::make_unique<Sampler>(model_, request.sampling);
     const auto prompt_tokens = static_cast<int32_t>(request.tokens.size());
-    const int32_t penalized = std::min(prompt_tokens, request.sampling.repeat_last_tokens);
-    for (int32_t i = prompt_tokens - penalized; i < prompt_tokens; i++)
+    const int32_t remembered = std::min(prompt_tokens, request.sampling.RememberedTokens());
+    for (int32_t i = prompt_tokens - remembered; i < prompt_tokens; i++)
       sampler->Accept(request.tokens[i], false);
 
     evictable_.erase(std::remove(evictable_.begin(), evictable_.end(), request.sequence), evictable_.end());
@@ -62,6 +65,7 @@ void BatchLoop::Submit(GenerationRequest request) {
     event.error_code = failure != nullptr ? failure->code : "INVALID_ARGUMENT";
     event.error_message = error.what();
     events_.generations.push_back(std::move(event));
+    urgent_ = true;
   }
 }
 
@@ -230,7 +234,8 @@ void BatchLoop::SampleAll() {
       try {
         finished = !Advance(running);
       } catch (const std::exception& error) {
-        Fail(running, "DECODE_FAILED", error.what());
+        const auto* failure = dynamic_cast<const Failure*>(&error);
+        Fail(running, failure != nullptr ? failure->code : "DECODE_FAILED", error.what());
         finished = true;
       }
     }
@@ -242,7 +247,10 @@ void BatchLoop::SampleAll() {
 bool BatchLoop::Advance(Running& running) {
   const llama_token token = running.sampler->Sample(context_, running.output_index);
   running.last_token = Clock::now();
-  if (running.sampled++ == 0) running.first_token = running.last_token;
+  if (running.sampled++ == 0) {
+    running.first_token = running.last_token;
+    urgent_ = true;
+  }
   if (llama_vocab_is_eog(model_->vocabulary, token)) {
     Finish(running, FinishReason::stop);
     return false;
@@ -251,14 +259,17 @@ bool BatchLoop::Advance(Running& running) {
   running.request.tokens.push_back(token);
   running.generated++;
   running.unreported.push_back(token);
+  if (running.request.log_probabilities >= 0) {
+    running.unreported_log_probabilities.push_back(ReadLogProbabilities(
+        *model_, context_, running.output_index, token, running.request.log_probabilities));
+  }
 
   std::string text = running.text.Append(model_->Piece(token, false));
   const bool stopped = running.text.Stopped() >= 0;
   if (!text.empty()) {
     GenerationEvent& event = EventOf(running);
     event.text += text;
-    event.tokens.insert(event.tokens.end(), running.unreported.begin(), running.unreported.end());
-    running.unreported.clear();
+    ReportTokens(running, event);
   }
   if (stopped) {
     Finish(running, FinishReason::stop);
@@ -280,8 +291,9 @@ void BatchLoop::Finish(Running& running, FinishReason reason) {
   const Clock::time_point now = Clock::now();
   GenerationEvent& event = EventOf(running);
   event.text += running.text.Flush();
-  event.tokens.insert(event.tokens.end(), running.unreported.begin(), running.unreported.end());
+  ReportTokens(running, event);
   event.finished = true;
+  urgent_ = true;
   event.reason = reason;
   event.stop_string = running.text.Stopped();
   event.prompt_tokens = running.prompt_tokens;
@@ -296,6 +308,14 @@ void BatchLoop::Finish(Running& running, FinishReason reason) {
   event.first_token_ms =
       running.sampled > 0 ? Milliseconds(running.request.submitted, running.first_token) : 0;
   event.completion_ms = Milliseconds(running.first_token, running.last_token);
+}
+
+void BatchLoop::ReportTokens(Running& running, GenerationEvent& event) {
+  event.tokens.insert(event.tokens.end(), running.unreported.begin(), running.unreported.end());
+  running.unreported.clear();
+  std::move(running.unreported_log_probabilities.begin(), running.unreported_log_probabilities.end(),
+            std::back_inserter(event.log_probabilities));
+  running.unreported_log_probabilities.clear();
 }
 
 void BatchLoop::Fail(Running& running, const char* code, const std::string& message) {
@@ -317,6 +337,13 @@ GenerationEvent& BatchLoop::EventOf(const Running& running) {
   return events_.generations.back();
 }
 
+bool BatchLoop::EventsDue() const {
+  if (events_.empty()) return false;
+  return urgent_ || running_.empty() || Clock::now() - last_taken_ >= event_interval;
+}
+
 StepEvents BatchLoop::TakeEvents() {
+  urgent_ = false;
+  last_taken_ = Clock::now();
   return std::exchange(events_, StepEvents{});
 }

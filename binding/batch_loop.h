@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "llama.h"
+#include "log_probabilities.h"
 #include "model.h"
 #include "sampler.h"
 #include "text_stream.h"
@@ -33,6 +34,7 @@ struct GenerationRequest {
   ContextFullPolicy context_full = ContextFullPolicy::stop;
   int32_t keep_tokens = 0;  // how many of the first tokens a shift keeps
   SamplingConfig sampling;
+  int32_t log_probabilities = -1;  // of this many alternatives beside each token; below 0: of none
   Clock::time_point submitted = Clock::now();
 };
 
@@ -43,6 +45,7 @@ struct GenerationEvent {
   uint32_t id = 0;
   std::string text;
   std::vector<llama_token> tokens;
+  std::vector<TokenLogProbabilities> log_probabilities;  // one for each token, if asked for
 
   bool finished = false;
   FinishReason reason = FinishReason::stop;
@@ -100,6 +103,10 @@ class BatchLoop {
   bool HasWork() const { return !running_.empty(); }
   // One batch; a no-op without work.
   void Step();
+  // Whether there is something to tell now. What a fast model makes within a few milliseconds is told
+  // together, since waking JavaScript for each token takes a processor away from the next one; a beginning or
+  // an end never waits.
+  bool EventsDue() const;
   // What happened since the last call.
   StepEvents TakeEvents();
   const LoopMetrics& Metrics() const { return metrics_; }
@@ -120,6 +127,7 @@ class BatchLoop {
     bool waiting = false;  // for its donor, another generation that is still reading the prefix they share
     uint32_t donor = 0;
     std::vector<llama_token> unreported{};  // generated tokens whose text is still held back
+    std::vector<TokenLogProbabilities> unreported_log_probabilities{};
     Clock::time_point started{};
     Clock::time_point first_token{};
     Clock::time_point last_token{};
@@ -148,6 +156,7 @@ class BatchLoop {
   void Finish(Running& running, FinishReason reason);
   void Fail(Running& running, const char* code, const std::string& message);
   GenerationEvent& EventOf(const Running& running);
+  static void ReportTokens(Running& running, GenerationEvent& event);
 
   std::shared_ptr<Model> model_;
   llama_context* context_;
@@ -157,10 +166,12 @@ class BatchLoop {
   int32_t context_size_;
   int32_t sequence_count_;
   std::vector<bool> shares_;  // by sequence: some of its cells may belong to others too
-  bool room_freed_ = false;  // since a generation was paused: only then may one resume
+  bool room_freed_ = false;   // since a generation was paused: only then may one resume
   bool keeps_state_;  // recurrent and hybrid models: the memory is a state and cannot be cut at any point
   RunningList running_;
   std::vector<llama_seq_id> evictable_;
   LoopMetrics metrics_;
   StepEvents events_;
+  bool urgent_ = false;  // an event that must not wait
+  Clock::time_point last_taken_{};
 };

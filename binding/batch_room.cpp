@@ -23,6 +23,7 @@ bool BatchLoop::EvictIdleSequence() {
   ClearSequence(victim);
   metrics_.evictions++;
   events_.evicted.push_back(victim);
+  urgent_ = true;
   room_freed_ = true;
   return true;
 }

@@ -109,8 +109,7 @@ void Context::Run() {
     if (closing) break;
     if (loop == nullptr) continue;
     loop->Step();
-    StepEvents events = loop->TakeEvents();
-    if (!events.empty()) sink_(std::move(events));
+    if (loop->EventsDue()) sink_(loop->TakeEvents());
   }
 
   if (loop != nullptr) {

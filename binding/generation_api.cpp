@@ -55,6 +55,27 @@ Napi::Object FinishToObject(Napi::Env env, const GenerationEvent& event) {
   return finish;
 }
 
+Napi::Object LogProbabilityToObject(Napi::Env env, const TokenLogProbability& entry) {
+  auto result = Napi::Object::New(env);
+  result.Set("token", entry.token);
+  result.Set("text", entry.text);
+  result.Set("logprob", entry.value);
+  return result;
+}
+
+Napi::Array LogProbabilitiesToArray(Napi::Env env, const std::vector<TokenLogProbabilities>& entries) {
+  auto result = Napi::Array::New(env, entries.size());
+  for (uint32_t i = 0; i < entries.size(); i++) {
+    const std::vector<TokenLogProbability>& top = entries[i].top;
+    auto alternatives = Napi::Array::New(env, top.size());
+    for (uint32_t j = 0; j < top.size(); j++) alternatives.Set(j, LogProbabilityToObject(env, top[j]));
+    Napi::Object entry = LogProbabilityToObject(env, entries[i].chosen);
+    entry.Set("top", alternatives);
+    result.Set(i, entry);
+  }
+  return result;
+}
+
 }  // namespace
 
 Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
@@ -67,6 +88,9 @@ Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
     auto tokens = Napi::Array::New(env, event.tokens.size());
     for (uint32_t j = 0; j < event.tokens.size(); j++) tokens.Set(j, event.tokens[j]);
     entry.Set("tokens", tokens);
+    if (!event.log_probabilities.empty()) {
+      entry.Set("logprobs", LogProbabilitiesToArray(env, event.log_probabilities));
+    }
     if (event.finished) entry.Set("finish", FinishToObject(env, event));
     generations.Set(i, entry);
   }
@@ -94,6 +118,7 @@ Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
   request.context_full = ReadContextFullPolicy(options);
   request.keep_tokens = ReadInteger(options, "keepTokens", 0, 0, int_max);
   request.sampling = ReadSamplingConfig(options);
+  request.log_probabilities = ReadInteger(options, "logprobs", -1, -1, 20);
   // When the caller asked for it, before any waiting on the JavaScript side.
   const auto waited =
       std::chrono::duration<double, std::milli>(options.Get("waitedMs").ToNumber().DoubleValue());

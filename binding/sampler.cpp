@@ -5,66 +5,11 @@
 #include <limits>
 #include <utility>
 
-#include "arguments.h"
-
-SamplingConfig ReadSamplingConfig(const Napi::Object& options) {
-  constexpr auto int_max = std::numeric_limits<int32_t>::max();
-  SamplingConfig config;
-  config.temperature = ReadFloat(options, "temperature", config.temperature, 0, 100);
-  if (config.temperature < 1e-6F)
-    config.temperature = 0;  // dividing by it would overflow; it is greedy all the same
-  config.top_k = ReadInteger(options, "topK", config.top_k, 0, int_max);
-  config.top_p = ReadFloat(options, "topP", config.top_p, 0, 1);
-  config.min_p = ReadFloat(options, "minP", config.min_p, 0, 1);
-  config.repeat_penalty = ReadFloat(options, "repeatPenalty", config.repeat_penalty, 1e-3, 100);
-  config.repeat_last_tokens = ReadInteger(options, "repeatLastTokens", config.repeat_last_tokens, 0, 1 << 20);
-  config.frequency_penalty = ReadFloat(options, "frequencyPenalty", config.frequency_penalty, -100, 100);
-  config.presence_penalty = ReadFloat(options, "presencePenalty", config.presence_penalty, -100, 100);
-  const Napi::Value seed = options.Get("seed");
-  if (seed.IsNumber()) config.seed = seed.As<Napi::Number>().Uint32Value();
-  if (config.seed == LLAMA_DEFAULT_SEED) config.seed--;  // that one means "a random one" to llama.cpp
-  config.ignore_end_of_sequence = ReadBool(options.Get("ignoreEndOfSequence"), false);
-  return config;
-}
-
-int32_t IndexOfLargest(const float* values, int32_t count, const std::vector<int32_t>& skipped) {
-  // Independent lanes let the compiler use vector instructions; the block that holds the maximum is
-  // remembered, so the values are read from memory once.
-  constexpr int32_t lanes = 16;
-  constexpr int32_t block = 4096;
-  float best = -std::numeric_limits<float>::infinity();
-  int32_t best_block = 0;
-  for (int32_t begin = 0; begin < count; begin += block) {
-    const int32_t end = std::min(begin + block, count);
-    float lane[lanes];
-    std::fill(lane, lane + lanes, -std::numeric_limits<float>::infinity());
-    int32_t i = begin;
-    for (; i + lanes <= end; i += lanes) {
-      for (int32_t j = 0; j < lanes; j++) lane[j] = values[i + j] > lane[j] ? values[i + j] : lane[j];
-    }
-    float largest = *std::max_element(lane, lane + lanes);
-    for (; i < end; i++) largest = std::max(largest, values[i]);
-    if (largest > best) {
-      best = largest;
-      best_block = begin;
-    }
-  }
-  const float* first = values + best_block;
-  const float* last = values + std::min(best_block + block, count);
-  const float* found = std::find(first, last, best);
-  const auto index = static_cast<int32_t>((found == last ? first : found) - values);
-  if (!std::binary_search(skipped.begin(), skipped.end(), index)) return index;
-
-  // The rare case: the winner is skipped, so look at every value.
-  int32_t winner = -1;
-  for (int32_t i = 0; i < count; i++) {
-    if (winner >= 0 && !(values[i] > values[winner])) continue;
-    if (!std::binary_search(skipped.begin(), skipped.end(), i)) winner = i;
-  }
-  return std::max(winner, 0);
-}
+#include "logits_scan.h"
 
 namespace {
+
+constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
 std::vector<llama_token> EndOfGenerationTokens(const Model& model) {
   std::vector<llama_token> tokens;
@@ -74,63 +19,202 @@ std::vector<llama_token> EndOfGenerationTokens(const Model& model) {
   return tokens;
 }
 
+// Dividing by a temperature close to 0 may overflow. The order is right all the same, and such a temperature
+// asks for the first.
+llama_token Selected(const llama_token_data_array& candidates) {
+  const llama_token_data& selected = candidates.data[candidates.selected];
+  return std::isfinite(selected.logit) || !candidates.sorted ? selected.id : candidates.data[0].id;
+}
+
 }  // namespace
 
-Sampler::Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config) : model(std::move(owner)) {
-  int32_t suppressed_count = 0;
-  const llama_token* suppressed = llama_vocab_get_suppress_tokens(model->vocabulary, &suppressed_count);
-
-  greedy_ = config.temperature <= 0 && !config.HasPenalties();
-  if (greedy_) {
-    suppressed_.assign(suppressed, suppressed + suppressed_count);
-    if (config.ignore_end_of_sequence) {
-      const std::vector<llama_token> ends = EndOfGenerationTokens(*model);
-      suppressed_.insert(suppressed_.end(), ends.begin(), ends.end());
+// Changes single logits of a row and puts them back at the end: the row belongs to llama.cpp.
+class Sampler::AdjustedRow {
+ public:
+  explicit AdjustedRow(float* logits) : logits_(logits) {}
+  AdjustedRow(const AdjustedRow&) = delete;
+  AdjustedRow& operator=(const AdjustedRow&) = delete;
+  ~AdjustedRow() {
+    for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
+      logits_[change->first] = change->second;
     }
-    std::sort(suppressed_.begin(), suppressed_.end());
-    return;
   }
 
+  void Set(llama_token token, float logit) {
+    changes_.emplace_back(token, logits_[token]);
+    logits_[token] = logit;
+  }
+
+ private:
+  float* logits_;
+  std::vector<std::pair<llama_token, float>> changes_;
+};
+
+Sampler::Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config) : model(std::move(owner)) {
+  CollectBiases(config);
+  remembered_ = config.RememberedTokens();
+  const bool only_forbids = std::all_of(biases_.begin(), biases_.end(),
+                                        [](const auto& entry) { return entry.bias == minus_infinity; });
+  const bool greedy = config.IsGreedy();
+  greedy_ = greedy && remembered_ == 0 && only_forbids && !config.exact_chain;
+  if (!greedy_) CreateChain(config, greedy);
+}
+
+// What the caller asked for and what the model itself forbids, each token once.
+void Sampler::CollectBiases(const SamplingConfig& config) {
+  int32_t suppressed_count = 0;
+  const llama_token* suppressed = llama_vocab_get_suppress_tokens(model->vocabulary, &suppressed_count);
+  forbidden_.assign(suppressed, suppressed + suppressed_count);
+  if (config.ignore_end_of_sequence) {
+    const std::vector<llama_token> ends = EndOfGenerationTokens(*model);
+    forbidden_.insert(forbidden_.end(), ends.begin(), ends.end());
+  }
+  std::vector<llama_token> tokens;
+  for (const llama_logit_bias& entry : config.logit_bias) {
+    tokens.push_back(entry.token);
+    if (entry.bias == minus_infinity) forbidden_.push_back(entry.token);
+  }
+  model->CheckTokens(tokens);
+  std::sort(forbidden_.begin(), forbidden_.end());
+  forbidden_.erase(std::unique(forbidden_.begin(), forbidden_.end()), forbidden_.end());
+
+  for (const llama_token token : forbidden_) biases_.push_back({token, minus_infinity});
+  for (const llama_logit_bias& entry : config.logit_bias) {
+    if (!IsForbidden(entry.token)) biases_.push_back(entry);
+  }
+}
+
+void Sampler::CreateChain(const SamplingConfig& config, bool greedy) {
   common_params_sampling params;
   params.temp = config.temperature;
+  params.dynatemp_range = config.dynamic_temperature_range;
+  params.dynatemp_exponent = config.dynamic_temperature_exponent;
   params.top_k = config.top_k;
   params.top_p = config.top_p;
   params.min_p = config.min_p;
+  params.typ_p = config.typical_p;
+  params.top_n_sigma = config.top_n_sigma;
+  params.xtc_probability = config.xtc_probability;
+  params.xtc_threshold = config.xtc_threshold;
+  params.min_keep = config.min_keep;
   params.penalty_repeat = config.repeat_penalty;
   params.penalty_last_n = config.repeat_last_tokens;
-  params.n_prev = std::max(params.n_prev, config.repeat_last_tokens);
   params.penalty_freq = config.frequency_penalty;
   params.penalty_present = config.presence_penalty;
+  params.dry_multiplier = config.dry_multiplier;
+  params.dry_base = config.dry_base;
+  params.dry_allowed_length = config.dry_allowed_length;
+  params.dry_penalty_last_n = config.dry_last_tokens;
+  params.dry_sequence_breakers = config.dry_sequence_breakers;
+  params.mirostat = config.mirostat;
+  params.mirostat_tau = config.mirostat_tau;
+  params.mirostat_eta = config.mirostat_eta;
+  params.adaptive_target = config.adaptive_target;
+  params.adaptive_decay = config.adaptive_decay;
   params.seed = config.seed;
   params.no_perf = true;
-  if (config.ignore_end_of_sequence) {
-    for (const llama_token token : EndOfGenerationTokens(*model)) {
-      params.logit_bias.push_back({token, -std::numeric_limits<float>::infinity()});
-    }
+  // llama.cpp's own list of forbidden tokens comes on top, and naming one twice does no harm there.
+  params.logit_bias = biases_;
+  if (config.adaptive_target >= 0) params.samplers.push_back(COMMON_SAMPLER_TYPE_ADAPTIVE_P);
+  if (config.typical_p < 1) {
+    // Its entropy comes out as NaN where a probability is 0, so forbidden tokens are cut off before.
+    const int32_t allowed = std::max(1, model->vocabulary_size - static_cast<int32_t>(forbidden_.size()));
+    params.top_k = config.top_k == 0 ? allowed : std::min(config.top_k, allowed);
   }
+  if (greedy && !config.exact_chain) params.top_k = 1;
+
+  few_candidates_ =
+      config.NeedsFewCandidates() || (greedy && config.mirostat == 0 && config.top_n_sigma <= 0);
+  few_candidates_ = few_candidates_ && !config.exact_chain;
+  top_k_ = params.top_k;
+  const auto top_k = std::find(params.samplers.begin(), params.samplers.end(), COMMON_SAMPLER_TYPE_TOP_K);
+  penalties_position_ = biases_.empty() ? 0 : 1;  // biases come first, if there are any
+  top_k_position_ = penalties_position_ + static_cast<int32_t>(top_k - params.samplers.begin());
   chain_.reset(common_sampler_init(model->model, params));
   if (!chain_) throw Failure("INVALID_ARGUMENT", "llama.cpp refused the sampling options.");
 }
 
+bool Sampler::IsForbidden(llama_token token) const {
+  return std::binary_search(forbidden_.begin(), forbidden_.end(), token);
+}
+
 llama_token Sampler::Sample(llama_context* context, int32_t index) {
-  const float* logits = llama_get_logits_ith(context, index);
+  float* logits = llama_get_logits_ith(context, index);
   if (logits == nullptr) {
     throw Failure("NO_LOGITS", "Expected a position that was evaluated with logits; position " +
                                    std::to_string(index) + " was not.");
   }
-  const llama_token token = greedy_ ? IndexOfLargest(logits, model->vocabulary_size, suppressed_)
-                                    : common_sampler_sample(chain_.get(), context, index);
+  llama_token token;
+  if (greedy_) {
+    token = IndexOfLargest(logits, model->vocabulary_size, forbidden_);
+  } else if (few_candidates_ && CollectCandidates(logits)) {
+    token = SampleCandidates();
+  } else {
+    token = SampleVocabulary(context, index, logits);
+  }
   if (std::isnan(logits[token])) {
     throw Failure(
         "DECODE_FAILED",
         "The model computed logits that are not numbers. Its file may be damaged (load it with checkTensors "
         "to find out), or its values overflow in this KV cache type.");
   }
+  if (IsForbidden(token)) {
+    throw Failure("NO_TOKEN_ALLOWED",
+                  "Expected at least one token that may follow; logitBias and ignoreEndOfSequence forbid " +
+                      std::to_string(forbidden_.size()) + " of " + std::to_string(model->vocabulary_size) +
+                      ". Forbid fewer tokens.");
+  }
   return token;
 }
 
+// Biases and penalties change the logits of few tokens, which are known. So these are changed in the row, and
+// the largest are taken from there: the same as what llama.cpp's top-k leaves of the whole vocabulary.
+bool Sampler::CollectCandidates(float* logits) {
+  AdjustedRow row(logits);
+  for (const llama_logit_bias& entry : biases_) row.Set(entry.token, logits[entry.token] + entry.bias);
+  if (remembered_ > 0) {
+    penalized_.clear();
+    for (const auto& [token, count] : recent_counts_) penalized_.push_back({token, logits[token], 0.0F});
+    llama_token_data_array array = {penalized_.data(), penalized_.size(), -1, false};
+    for (int32_t i = penalties_position_; i < top_k_position_; i++) {
+      llama_sampler_apply(llama_sampler_chain_get(common_sampler_get(chain_.get()), i), &array);
+    }
+    for (const llama_token_data& entry : penalized_) row.Set(entry.id, entry.logit);
+  }
+  return CollectLargest(logits, model->vocabulary_size, top_k_, scratch_, candidates_);
+}
+
+llama_token Sampler::SampleCandidates() {
+  llama_token_data_array array = {candidates_.data(), candidates_.size(), -1, true};
+  llama_sampler* chain = common_sampler_get(chain_.get());
+  const int32_t count = llama_sampler_chain_n(chain);
+  for (int32_t i = top_k_position_; i < count; i++) {
+    llama_sampler_apply(llama_sampler_chain_get(chain, i), &array);
+  }
+  return Selected(array);
+}
+
+llama_token Sampler::SampleVocabulary(llama_context* context, int32_t index, const float* logits) {
+  if (HasNaN(logits,
+             model->vocabulary_size)) {  // they have no order, so llama.cpp's sorting may not end well
+    return static_cast<llama_token>(
+        std::find_if(logits, logits + model->vocabulary_size, [](float x) { return std::isnan(x); }) -
+        logits);
+  }
+  common_sampler_sample(chain_.get(), context, index);
+  return Selected(*common_sampler_get_candidates(chain_.get(), false));
+}
+
 void Sampler::Accept(llama_token token, bool generated) {
-  if (chain_) common_sampler_accept(chain_.get(), token, generated);
+  if (!chain_) return;
+  common_sampler_accept(chain_.get(), token, generated);
+  if (remembered_ == 0) return;
+  recent_.push_back(token);
+  recent_counts_[token]++;
+  if (recent_.size() <= remembered_) return;
+  const auto oldest = recent_counts_.find(recent_.front());
+  if (--oldest->second == 0) recent_counts_.erase(oldest);
+  recent_.pop_front();
 }
 
 Napi::Value CreateSampler(const Napi::CallbackInfo& info) {

@@ -1,40 +1,22 @@
-// Choosing the next token: a checked configuration, llama.cpp's sampler chain, and a short cut where the
-// answer is just the most probable token.
+// Choosing the next token: llama.cpp's sampler chain, on the whole vocabulary only where that is needed.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
-#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "handle.h"
 #include "model.h"
 #include "node_api.h"
 #include "sampling.h"
-
-struct SamplingConfig {
-  float temperature = 0.8f;
-  int32_t top_k = 40;
-  float top_p = 0.95f;
-  float min_p = 0.05f;
-  float repeat_penalty = 1.0f;
-  int32_t repeat_last_tokens = 64;
-  float frequency_penalty = 0.0f;
-  float presence_penalty = 0.0f;
-  uint32_t seed = 0;
-  bool ignore_end_of_sequence = false;
-
-  bool HasPenalties() const {
-    return repeat_last_tokens != 0 &&
-           (repeat_penalty != 1.0f || frequency_penalty != 0.0f || presence_penalty != 0.0f);
-  }
-};
-
-SamplingConfig ReadSamplingConfig(const Napi::Object& options);
+#include "sampling_config.h"
 
 class Sampler {
  public:
+  // Throws INVALID_TOKEN for a bias of a token outside the vocabulary.
   Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config);
 
   // Chooses from the logits at `index` of the last batch. The row must have output.
@@ -46,9 +28,31 @@ class Sampler {
   std::mutex mutex;  // for callers that share a sampler between threads
 
  private:
-  bool greedy_;
-  common_sampler_ptr chain_;             // empty if greedy
-  std::vector<llama_token> suppressed_;  // ascending; greedy only
+  class AdjustedRow;
+
+  void CollectBiases(const SamplingConfig& config);
+  void CreateChain(const SamplingConfig& config, bool greedy);
+  bool IsForbidden(llama_token token) const;
+  bool CollectCandidates(float* logits);
+  llama_token SampleCandidates();
+  llama_token SampleVocabulary(llama_context* context, int32_t index, const float* logits);
+
+  bool greedy_ = false;             // the largest logit that is not forbidden, with no chain
+  bool few_candidates_ = false;     // the chain behind top-k sees only what top-k keeps
+  int32_t top_k_ = 0;               // if few_candidates_
+  common_sampler_ptr chain_;        // empty if greedy_
+  int32_t penalties_position_ = 0;  // in the chain: what adjusts logits of single tokens begins here,
+  int32_t top_k_position_ = 0;      // and ends here
+  std::vector<llama_logit_bias> biases_;
+  std::vector<llama_token> forbidden_;  // ascending
+  size_t remembered_ = 0;               // how many tokens penalties look back at
+  std::deque<llama_token> recent_;
+  std::unordered_map<llama_token, int32_t> recent_counts_;
+
+  // Kept from token to token, so that none is allocated for each.
+  std::vector<float> scratch_;
+  std::vector<llama_token_data> penalized_;
+  std::vector<llama_token_data> candidates_;
 };
 
 template <>
@@ -60,10 +64,6 @@ struct HandleKind<Sampler> {
     ReleaseLater(env, std::move(sampler));
   }
 };
-
-// The index of the largest value, the first one if several are equal; those in `skipped` (ascending) do not
-// count.
-int32_t IndexOfLargest(const float* values, int32_t count, const std::vector<int32_t>& skipped);
 
 Napi::Value CreateSampler(const Napi::CallbackInfo& info);  // (model, config) => sampler
 Napi::Value CloseSampler(const Napi::CallbackInfo& info);  // (sampler) => void; it holds its model until then

@@ -6,6 +6,7 @@
 export { type BuildOptions, type BuildVariant, buildAddon } from './build/build-addon.js';
 export { Chat, type ChatOptions, type ChatSendOptions } from './chat/chat.js';
 export type { ChatMessage, ChatTemplateOptions, RenderedChat } from './chat/types.js';
+export type { EmbedOptions, EmbedProgress, Pooling } from './embed/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
 export type { ModelMetrics } from './engine/metrics.js';
 export {
@@ -22,14 +23,16 @@ export {
   LlamaNativeError,
   ModelLoadError,
 } from './errors.js';
-export type { SamplingOptions } from './generate/sampling-options.js';
+export type { LogitBias, SamplingOptions } from './generate/sampling-options.js';
 export type {
   FinishReason,
   GenerateOptions,
   Generation,
   GenerationChunk,
   GenerationResult,
+  Logprob,
   Timings,
+  TokenLogprob,
   Usage,
 } from './generate/types.js';
 export * from './gguf/index.js';

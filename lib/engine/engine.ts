@@ -23,6 +23,8 @@ export interface EngineRequest {
   readonly maxTokens: number | undefined;
   readonly contextFull: ContextFullPolicy;
   readonly keepTokens: number;
+  /** How many alternatives are reported with each token; −1: no log-probabilities at all. */
+  readonly logprobs: number;
   /** Higher ones are admitted first; within one priority, those that asked first. */
   readonly priority: number;
   readonly signal: AbortSignal | undefined;
@@ -275,6 +277,7 @@ export class Engine {
           stopStrings: job.stopStrings,
           contextFull: job.request.contextFull,
           keepTokens: job.request.keepTokens,
+          logprobs: job.request.logprobs,
           waitedMs: performance.now() - job.asked,
         });
       } catch (error) {
@@ -323,7 +326,8 @@ export class Engine {
       const job = this.#jobs.get(event.id);
       if (job === undefined) continue;
       if (event.tokens.length > 0 || event.text !== '') {
-        job.stream.push({ text: event.text, tokens: event.tokens });
+        const { text, tokens, logprobs } = event;
+        job.stream.push({ text, tokens, ...(logprobs && { logprobs }) });
       }
       if (event.finish !== undefined) this.#onFinish(job, event.finish);
     }
@@ -368,6 +372,7 @@ function toResult(job: Job, finish: NativeFinish): GenerationResult {
   return {
     text: job.stream.text,
     tokens: job.stream.tokens,
+    ...(job.request.logprobs >= 0 && { logprobs: job.stream.logprobs }),
     finishReason: finish.reason === 'failed' ? 'cancelled' : finish.reason,
     ...(stopString === undefined ? {} : { stopString }),
     usage: {

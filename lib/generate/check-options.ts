@@ -1,26 +1,8 @@
-import {
-  checkBoolean,
-  checkInteger,
-  checkKeys,
-  checkNumber,
-  checkSignal,
-  invalidArgument,
-} from '../arguments.js';
+import { checkBoolean, checkInteger, checkKeys, checkSignal, invalidArgument } from '../arguments.js';
 import type { NativeSamplingOptions } from '../native/addon.js';
+import { checkSamplingValues, readLogitBias, samplingKeys } from './check-sampling.js';
 import type { SamplingOptions } from './sampling-options.js';
 import type { GenerateOptions } from './types.js';
-
-const samplingKeys = [
-  'temperature',
-  'topK',
-  'topP',
-  'minP',
-  'repeatPenalty',
-  'repeatLastTokens',
-  'frequencyPenalty',
-  'presencePenalty',
-  'seed',
-];
 
 const generateKeys = [
   ...samplingKeys,
@@ -32,20 +14,9 @@ const generateKeys = [
   'contextFull',
   'keepTokens',
   'priority',
+  'logprobs',
   'signal',
 ];
-
-function checkSamplingValues(options: SamplingOptions): void {
-  checkNumber('temperature', options.temperature, 0, 100);
-  checkInteger('topK', options.topK, 0, 0x7fffffff);
-  checkNumber('topP', options.topP, 0, 1);
-  checkNumber('minP', options.minP, 0, 1);
-  checkNumber('repeatPenalty', options.repeatPenalty, 0.001, 100);
-  checkInteger('repeatLastTokens', options.repeatLastTokens, 0, 1 << 20);
-  checkNumber('frequencyPenalty', options.frequencyPenalty, -100, 100);
-  checkNumber('presencePenalty', options.presencePenalty, -100, 100);
-  checkInteger('seed', options.seed, 0, 0xffffffff);
-}
 
 function checkStop(stop: GenerateOptions['stop']): void {
   if (stop === undefined) return;
@@ -71,6 +42,12 @@ function checkContextFull(policy: GenerateOptions['contextFull']): void {
   throw invalidArgument('contextFull', "'stop', 'error' or 'shift'", policy);
 }
 
+function checkLogprobs(value: GenerateOptions['logprobs']): void {
+  if (value === undefined || typeof value === 'boolean') return;
+  if (Number.isInteger(value) && value >= 0 && value <= 20) return;
+  throw invalidArgument('logprobs', 'true, false or a whole number from 0 to 20', value);
+}
+
 /**
  * Checks the options of a generation.
  * @throws InvalidArgumentError naming the option, what was expected and what was received.
@@ -86,21 +63,26 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkContextFull(options.contextFull);
   checkInteger('keepTokens', options.keepTokens, 0, 0x7fffffff);
   checkInteger('priority', options.priority, -1000, 1000);
+  checkLogprobs(options.logprobs);
   checkSignal(options.signal);
 }
 
 /** The sampling part of checked options, with a seed drawn if none was given. */
 export function toNativeSampling(options: GenerateOptions): NativeSamplingOptions {
+  const { logitBias, ...others } = options;
+  const biases = readLogitBias(logitBias);
   return {
-    temperature: options.temperature,
-    topK: options.topK,
-    topP: options.topP,
-    minP: options.minP,
-    repeatPenalty: options.repeatPenalty,
-    repeatLastTokens: options.repeatLastTokens,
-    frequencyPenalty: options.frequencyPenalty,
-    presencePenalty: options.presencePenalty,
+    ...Object.fromEntries(Object.entries(others).filter(([key]) => samplingKeys.includes(key))),
+    ...(biases.length > 0 && {
+      logitBiasTokens: Int32Array.from(biases, ([token]) => token),
+      logitBiasValues: Float32Array.from(biases, ([, bias]) => bias),
+    }),
     seed: options.seed ?? Math.floor(Math.random() * 0x100000000),
     ignoreEndOfSequence: options.ignoreEndOfSequence,
   };
+}
+
+/** How many alternatives are reported with each token; −1 where no log-probabilities are. */
+export function toNativeLogprobs(logprobs: GenerateOptions['logprobs'] = false): number {
+  return typeof logprobs === 'boolean' ? (logprobs ? 0 : -1) : logprobs;
 }

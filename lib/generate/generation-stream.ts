@@ -1,4 +1,4 @@
-import type { Generation, GenerationChunk, GenerationResult } from './types.js';
+import type { Generation, GenerationChunk, GenerationResult, TokenLogprob } from './types.js';
 
 /**
  * The two ends of a running generation: the engine writes chunks and the outcome, the caller iterates or awaits
@@ -32,6 +32,11 @@ export class GenerationStream implements Generation {
   /** The tokens so far. */
   get tokens(): number[] {
     return this.#chunks.flatMap((chunk) => chunk.tokens);
+  }
+
+  /** The log-probabilities so far, if they were asked for. */
+  get logprobs(): TokenLogprob[] {
+    return this.#chunks.flatMap((chunk) => chunk.logprobs ?? []);
   }
 
   push(chunk: GenerationChunk): void {

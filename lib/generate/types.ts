@@ -23,8 +23,27 @@ export interface GenerateOptions extends SamplingOptions {
   keepTokens?: number;
   /** Among generations that wait, higher ones start first. A whole number from −1000 to 1000. Default 0. */
   priority?: number;
+  /**
+   * Report the log-probability of each token as the model sees it, before any sampling option: `true` of the token
+   * alone, a number from 0 to 20 also of that many most probable ones. Default: false.
+   */
+  logprobs?: boolean | number;
   /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */
   signal?: AbortSignal;
+}
+
+/** The natural logarithm of a token's probability, from the model's own distribution. */
+export interface Logprob {
+  readonly token: number;
+  /** The text of the token alone; a token that is only part of a character reads as U+FFFD. */
+  readonly text: string;
+  readonly logprob: number;
+}
+
+/** A generated token with its log-probability and, if asked for, the most probable tokens in its place. */
+export interface TokenLogprob extends Logprob {
+  /** Descending. */
+  readonly top: readonly Logprob[];
 }
 
 /** A piece of the answer as it is made. */
@@ -33,6 +52,8 @@ export interface GenerationChunk {
   readonly text: string;
   /** The tokens this text was made from. */
   readonly tokens: readonly number[];
+  /** One entry for each token, if `logprobs` asked for them. */
+  readonly logprobs?: readonly TokenLogprob[];
 }
 
 /**
@@ -73,6 +94,8 @@ export interface Timings {
 export interface GenerationResult {
   readonly text: string;
   readonly tokens: readonly number[];
+  /** One entry for each token, if `logprobs` asked for them. */
+  readonly logprobs?: readonly TokenLogprob[];
   readonly finishReason: FinishReason;
   /** The stop string that ended it, if one did. */
   readonly stopString?: string;

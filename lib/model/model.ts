@@ -10,7 +10,7 @@ import { Context, type ContextOptions, checkContextOptions, Sampler } from '../e
 import type { Engine, PreparedPrompt } from '../engine/engine.js';
 import type { ModelMetrics } from '../engine/metrics.js';
 import { createError } from '../errors.js';
-import { checkGenerateOptions, toNativeSampling } from '../generate/check-options.js';
+import { checkGenerateOptions, toNativeLogprobs, toNativeSampling } from '../generate/check-options.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
 import type { GenerateOptions, Generation } from '../generate/types.js';
 import { getAddon, type ModelHandle } from '../native/addon.js';
@@ -327,6 +327,7 @@ export class Model {
       maxTokens,
       contextFull,
       keepTokens,
+      logprobs: toNativeLogprobs(options.logprobs),
       priority,
       signal,
     });

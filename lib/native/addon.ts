@@ -60,6 +60,20 @@ export interface NativeContextOptions {
   readonly threads: number;
   readonly keyType?: CacheType;
   readonly valueType?: CacheType;
+  /** True where no sequence ever asks for the logits of more than one token of a batch: saves memory. */
+  readonly oneRowEach?: boolean;
+}
+
+/** Options of a context that computes embeddings. */
+export interface NativeEmbeddingContextOptions extends NativeContextOptions {
+  readonly pooling: 'mean' | 'cls' | 'last' | 'none';
+}
+
+/** A text to embed. */
+export interface NativeEmbedText {
+  readonly tokens: Int32Array;
+  /** Scale to the Euclidean length 1. */
+  readonly normalize: boolean;
 }
 
 /** A created context with the sizes llama.cpp really gave it. */
@@ -74,15 +88,37 @@ export interface NativeContext {
 /** Sampling options as the addon takes them; validated before they get there. */
 export interface NativeSamplingOptions {
   readonly temperature?: number | undefined;
+  readonly dynamicTemperatureRange?: number | undefined;
+  readonly dynamicTemperatureExponent?: number | undefined;
   readonly topK?: number | undefined;
   readonly topP?: number | undefined;
   readonly minP?: number | undefined;
+  readonly typicalP?: number | undefined;
+  readonly topNSigma?: number | undefined;
+  readonly xtcProbability?: number | undefined;
+  readonly xtcThreshold?: number | undefined;
+  readonly minKeep?: number | undefined;
   readonly repeatPenalty?: number | undefined;
   readonly repeatLastTokens?: number | undefined;
   readonly frequencyPenalty?: number | undefined;
   readonly presencePenalty?: number | undefined;
+  readonly dryMultiplier?: number | undefined;
+  readonly dryBase?: number | undefined;
+  readonly dryAllowedLength?: number | undefined;
+  readonly dryLastTokens?: number | undefined;
+  readonly mirostat?: number | undefined;
+  readonly mirostatTau?: number | undefined;
+  readonly mirostatEta?: number | undefined;
+  readonly adaptiveTarget?: number | undefined;
+  readonly adaptiveDecay?: number | undefined;
+  readonly drySequenceBreakers?: readonly string[] | undefined;
+  readonly logitBiasTokens?: Int32Array;
+  /** One for each of `logitBiasTokens`. */
+  readonly logitBiasValues?: Float32Array;
   readonly seed: number;
   readonly ignoreEndOfSequence?: boolean | undefined;
+  /** For tests: llama.cpp's sampler chain on the whole vocabulary, without the short cuts. */
+  readonly exactChain?: boolean;
 }
 
 /** What a generation does when it has filled the context. */
@@ -100,6 +136,8 @@ export interface NativeGenerationRequest extends NativeSamplingOptions {
   readonly stopStrings: readonly string[];
   readonly contextFull: ContextFullPolicy;
   readonly keepTokens: number;
+  /** How many alternatives are reported with each token; −1: no log-probabilities at all. */
+  readonly logprobs: number;
   /** Time since the caller asked, in milliseconds. */
   readonly waitedMs: number;
 }
@@ -126,10 +164,22 @@ export interface NativeFinish {
   readonly errorMessage?: string;
 }
 
+export interface NativeLogprob {
+  readonly token: number;
+  readonly text: string;
+  readonly logprob: number;
+}
+
+export interface NativeTokenLogprob extends NativeLogprob {
+  readonly top: readonly NativeLogprob[];
+}
+
 export interface NativeGenerationEvent {
   readonly id: number;
   readonly text: string;
   readonly tokens: readonly number[];
+  /** One for each token, if asked for. */
+  readonly logprobs?: readonly NativeTokenLogprob[];
   readonly finish?: NativeFinish;
 }
 
@@ -211,7 +261,7 @@ export interface Addon {
   closeSampler(sampler: SamplerHandle): void;
   createContext(
     model: ModelHandle,
-    options: NativeContextOptions,
+    options: NativeContextOptions | NativeEmbeddingContextOptions,
     onEvents: (events: NativeStepEvents) => void,
   ): Promise<NativeContext>;
   closeContext(context: ContextHandle): Promise<void>;
@@ -239,6 +289,8 @@ export interface Addon {
   submitGeneration(context: ContextHandle, request: NativeGenerationRequest): void;
   cancelGeneration(context: ContextHandle, id: number): void;
   setEvictable(context: ContextHandle, sequences: Int32Array): void;
+  /** In a context with a pooling. All texts are one batch: their tokens together fit its `batchSize`. */
+  embed(context: ContextHandle, texts: readonly NativeEmbedText[]): Promise<Float32Array[]>;
   getMetrics(context: ContextHandle): Promise<NativeMetrics>;
 }
 

@@ -1,4 +1,4 @@
-/** Runs llama.cpp's own `llama-completion`, built from the vendored tree: the reference that generation must equal. */
+/** Runs llama.cpp's own programs, built from the vendored tree: the reference that results must equal. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -23,19 +23,19 @@ export interface ReferenceCompletion {
   readonly ended: boolean;
 }
 
-function completionToolPath(): string {
-  const name = process.platform === 'win32' ? 'llama-completion.exe' : 'llama-completion';
+function toolPath(tool: string): string {
+  const name = process.platform === 'win32' ? `${tool}.exe` : tool;
   const found = [
     path.join(projectPath, 'build', 'bin', name),
     path.join(projectPath, 'build', 'bin', 'Release', name),
   ];
-  const tool = found.find((candidate) => existsSync(candidate));
-  if (tool === undefined) {
+  const existing = found.find((candidate) => existsSync(candidate));
+  if (existing === undefined) {
     throw new Error(
       `Expected llama.cpp's own program at ${found[0]}; "npm test" builds it before the tests run.`,
     );
   }
-  return tool;
+  return existing;
 }
 
 /** LLAMA_ARG_* and LLAMA_LOG_* variables would change settings and output that the comparison depends on. */
@@ -45,10 +45,11 @@ function environmentWithoutSettings(): NodeJS.ProcessEnv {
 
 const execute = promisify(execFile);
 
-async function runCompletionTool(
+async function runTool(
+  tool: string,
   toolArguments: readonly string[],
 ): Promise<{ stdout: Buffer; stderr: string }> {
-  const running = execute(completionToolPath(), toolArguments, {
+  const running = execute(toolPath(tool), toolArguments, {
     encoding: 'buffer',
     env: environmentWithoutSettings(),
     maxBuffer: 64 * 1024 * 1024,
@@ -89,7 +90,7 @@ export async function completeGreedily(
   return inTemporaryDirectory(async (directory) => {
     const promptPath = path.join(directory, 'prompt.txt');
     await writeFile(promptPath, prompt);
-    const { stdout } = await runCompletionTool([
+    const { stdout } = await runTool('llama-completion', [
       ...settingArguments(settings),
       ...['--binary-file', promptPath],
       ...['--predict', String(maxTokens)],
@@ -160,7 +161,7 @@ export async function renderExampleConversation(
   settings: ReferenceSettings,
   templatePath: string,
 ): Promise<string> {
-  const { stderr } = await runCompletionTool([
+  const { stderr } = await runTool('llama-completion', [
     ...settingArguments(settings),
     ...['--predict', '0'],
     ...['--prompt', 'Hello'],
@@ -176,4 +177,48 @@ export async function renderExampleConversation(
   if (example === undefined)
     throw new Error(`llama-completion printed no example for ${templatePath}:\n${stderr}`);
   return example;
+}
+
+const separator = '<#separator#>';
+
+/** Settings of a comparison of embeddings. */
+export interface EmbeddingSettings extends ReferenceSettings {
+  readonly pooling: 'mean' | 'cls' | 'last' | 'none';
+  /** Scale each vector to the Euclidean length 1. */
+  readonly normalize: boolean;
+}
+
+/** The embeddings of texts in one run of `llama-embedding`; with pooling `none` one for each token of all texts. */
+export async function embedWithReference(
+  settings: EmbeddingSettings,
+  texts: readonly string[],
+): Promise<Float32Array[]> {
+  return inTemporaryDirectory(async (directory) => {
+    const textPath = path.join(directory, 'texts.txt');
+    await writeFile(textPath, texts.join(separator));
+    const output = await runUntilWhole('llama-embedding', [
+      ...settingArguments(settings),
+      ...['--binary-file', textPath],
+      ...['--embd-separator', separator],
+      ...['--pooling', settings.pooling],
+      ...['--embd-normalize', settings.normalize ? '2' : '-1'],
+      ...['--embd-output-format', 'array'],
+      '--no-escape',
+    ]);
+    const rows = JSON.parse(output) as number[][];
+    return rows.map((row) => Float32Array.from(row));
+  });
+}
+
+/**
+ * The tool prints through llama.cpp's logger, whose thread the end of the process may overtake: then the last lines are
+ * lost (see `common_log_main` in common/log.cpp), and only another run helps.
+ */
+async function runUntilWhole(tool: string, toolArguments: readonly string[]): Promise<string> {
+  for (let attempt = 0; attempt < 20; attempt++) {
+    const { stdout } = await runTool(tool, toolArguments);
+    const output = stdout.toString('utf8').trim();
+    if (output.endsWith(']]')) return output;
+  }
+  throw new Error(`${tool} lost the end of its output in 20 runs`);
 }

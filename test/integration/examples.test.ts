@@ -53,6 +53,7 @@ const examples = [
   ...examplesOf('README.md'),
   ...examplesOf('README.zh-CN.md'),
   ...examplesOf('docs/errors.md'),
+  ...examplesOf('docs/embeddings.md'),
   ...sources.flatMap(docExamplesOf),
 ];
 
