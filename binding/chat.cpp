@@ -9,13 +9,9 @@
 #include "backend.h"
 #include "model.h"
 #include "promise_worker.h"
+#include "template_guard.h"
 
 namespace {
-
-// The template engine recurses: deep nesting would overflow the stack, which ends the process. Real templates
-// nest less than 20 levels and are below 50 KB.
-constexpr int deepest_nesting = 200;
-constexpr size_t largest_template = 1 << 20;
 
 struct RenderRequest {
   std::shared_ptr<Model> model;
@@ -29,70 +25,6 @@ struct RenderRequest {
   std::map<std::string, std::string> variables;  // JSON texts
 };
 
-// Brackets within tags, and blocks within blocks, are what the parser recurses into.
-void CheckNesting(const std::string& source) {
-  if (source.size() > largest_template) {
-    throw Failure("CHAT_TEMPLATE_FAILED", "Expected a chat template of at most 1 MiB; received " +
-                                              std::to_string(source.size()) + " bytes.");
-  }
-  bool in_tag = false;
-  char quote = 0;
-  int brackets = 0;
-  int blocks = 0;
-  for (size_t i = 0; i + 1 < source.size(); i++) {
-    const char c = source[i];
-    const char next = source[i + 1];
-    if (!in_tag) {
-      if (c != '{' || (next != '{' && next != '%')) continue;
-      in_tag = true;
-      brackets = 0;
-      i++;
-      if (next != '%') continue;
-      const size_t word = source.find_first_not_of("-+ \t\r\n", i + 1);
-      if (word == std::string::npos) continue;
-      if (source.compare(word, 3, "end") == 0) {
-        blocks--;
-      } else if (source.compare(word, 2, "if") == 0 || source.compare(word, 3, "for") == 0 ||
-                 source.compare(word, 5, "macro") == 0 || source.compare(word, 4, "call") == 0 ||
-                 source.compare(word, 6, "filter") == 0) {
-        blocks++;
-      }
-    } else if (quote != 0) {
-      if (c == '\\') {
-        i++;
-      } else if (c == quote) {
-        quote = 0;
-      }
-    } else if (c == '\'' || c == '"') {
-      quote = c;
-    } else if (brackets <= 0 && next == '}' && (c == '}' || c == '%')) {
-      in_tag = false;
-      i++;
-    } else if (c == '(' || c == '[' || c == '{') {
-      brackets++;
-    } else if (c == ')' || c == ']' || c == '}') {
-      brackets--;
-    }
-    if (brackets > deepest_nesting || blocks > deepest_nesting) {
-      throw Failure("CHAT_TEMPLATE_FAILED", "Expected a chat template nested at most " +
-                                                std::to_string(deepest_nesting) +
-                                                " levels deep; this one is deeper.");
-    }
-  }
-}
-
-// Parses the template by itself first: llama.cpp reports a syntax error only to its log.
-void CheckSyntax(const std::string& source) {
-  CheckNesting(source);
-  try {
-    jinja::lexer lexer;
-    jinja::parse_from_tokens(lexer.tokenize(source));
-  } catch (const std::exception& error) {
-    throw Failure("CHAT_TEMPLATE_FAILED",
-                  std::string("The chat template has a syntax error: ") + error.what());
-  }
-}
-
 common_chat_params Render(const RenderRequest& request) {
   std::string source = request.chat_template;
   if (source.empty()) {
@@ -105,7 +37,7 @@ common_chat_params Render(const RenderRequest& request) {
     }
     source = own;
   }
-  if (source != "chatml") CheckSyntax(source);
+  if (source != "chatml") CheckTemplate(source);
 
   try {
     // llama.cpp ignores the given texts of the special tokens when it has a model to take them from.

@@ -132,15 +132,41 @@ describe('chat templates', () => {
     });
   });
 
+  // Each of these overflowed the stack of llama.cpp's template engine, or ran without end.
   it.each([
-    ['20 000 parentheses', `{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`],
-    ['20 000 brackets', `{{ ${'['.repeat(20_000)}${']'.repeat(20_000)} }}`],
-    ['20 000 nested blocks', '{% if true %}'.repeat(20_000) + '{% endif %}'.repeat(20_000)],
+    ['parentheses', `{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`],
+    ['brackets', `{{ ${'['.repeat(20_000)}${']'.repeat(20_000)} }}`],
+    ['brackets behind a quote in a comment', `{# {{ ' #}{{ ${'('.repeat(20_000)}1${')'.repeat(20_000)} }}`],
+    ['blocks', '{%\n\nif true %}'.repeat(20_000) + '{% endif %}'.repeat(20_000)],
+    ['set blocks', '{% set x %}'.repeat(20_000) + '{% endset %}'.repeat(20_000)],
+    ['a chain of not', `{{ ${'not '.repeat(100_000)}1 }}`],
+    ['a chain of minus', `{{ ${'-'.repeat(200_000)}1 }}`],
+    ['a chain of plus', `{{ 1${'+1'.repeat(200_000)} }}`],
+    ['a chain of conditions', `{{ ${'1 if 0 else '.repeat(80_000)}1 }}`],
+    ['a chain of and', `{{ 1${' and 1'.repeat(100_000)} }}`],
+    ['a chain of tildes', `{{ "a"${'~"b"'.repeat(100_000)} }}`],
+    ['a chain of members', `{{ messages${'.a'.repeat(200_000)} }}`],
+    ['a chain of filters', `{{ "a"${'|upper'.repeat(100_000)} }}`],
+    ['a chain of calls', `{{ messages${'()'.repeat(200_000)} }}`],
+    ['a chain of elif', `{% if 0 %}${'{% elif 0 %}'.repeat(40_000)}{% endif %}`],
+    ['a macro that calls itself', '{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}'],
+    [
+      'two macros that call each other',
+      '{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}',
+    ],
+    ['a loop over a billion numbers', '{% for i in range(1000000000) %}x{% endfor %}'],
     ['two megabytes', ' '.repeat(2 << 20)],
-  ])('nested too deep or too large are refused: %s', async (_name, template) => {
+  ])('that would end the process are refused: %s', async (_name, template) => {
     await expect(
       model.applyChatTemplate([{ role: 'user', content: 'x' }], { template }),
     ).rejects.toMatchObject({ code: 'CHAT_TEMPLATE_FAILED' });
+  });
+
+  it('may hold macros that call themselves under a condition', async () => {
+    const template =
+      '{% macro count(n) %}{{ n }}{% if n > 0 %}{{ count(n - 1) }}{% endif %}{% endmacro %}{{ count(3) }}';
+    const { prompt } = await model.applyChatTemplate([{ role: 'user', content: 'x' }], { template });
+    expect(prompt).toBe('3210');
   });
 
   it.each([
