@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "environment.h"
@@ -17,7 +18,11 @@ struct HandleKind;  // static const char* name; static constexpr napi_type_tag t
 // Drops a reference on another thread: the last one to a model unmaps gigabytes.
 template <typename T>
 void ReleaseLater(Napi::Env env, std::shared_ptr<T> object) {
-  Environment::Of(env).tasks.Post([object = std::move(object)]() mutable { object.reset(); });
+  try {
+    Environment::Of(env).tasks.Post([object]() mutable { object.reset(); });
+  } catch (const std::system_error&) {
+    // No thread for it: then it is released here, slowly. A finalizer must not throw.
+  }
 }
 
 template <typename T>

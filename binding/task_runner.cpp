@@ -1,12 +1,16 @@
 #include "task_runner.h"
 
 #include <chrono>
-#include <thread>
+#include <system_error>
 #include <utility>
+
+#include "large_stack_thread.h"
 
 namespace {
 constexpr auto idle_lifetime = std::chrono::seconds(5);
-}
+// Enough that loads, which take long, do not hold up the tokenizing of other models.
+constexpr size_t most_threads = 16;
+}  // namespace
 
 void TaskRunner::Post(Task task) {
   std::lock_guard<std::mutex> lock(mutex_);
@@ -16,8 +20,17 @@ void TaskRunner::Post(Task task) {
     wake_.notify_one();
     return;
   }
-  std::thread(&TaskRunner::Work, this).detach();  // Shutdown() waits for threads_ to reach zero
-  threads_++;
+  if (threads_ >= most_threads) return;  // one of those that work takes it next
+  try {
+    StartLargeStackThread([this] { Work(); });  // Shutdown() waits for threads_ to reach zero
+    threads_++;
+  } catch (const std::system_error&) {
+    // The system has no more threads: those that work take it next. Without any, nobody ever would.
+    if (threads_ == 0) {
+      tasks_.pop_back();
+      throw;
+    }
+  }
 }
 
 void TaskRunner::Work() {

@@ -11,7 +11,8 @@ class TaskRunner {
  public:
   using Task = std::function<void()>;
 
-  // Any thread. Starts a thread when none is idle, so a short task never waits behind a long one.
+  // Any thread. Starts a thread when none is idle, up to a limit. Throws if the system has no thread for the
+  // first one.
   void Post(Task task);
 
   // Waits for all tasks and ends all threads. Tasks posted later are dropped.

@@ -31,6 +31,41 @@ std::string Model::Piece(llama_token token, bool render_special) const {
   return piece;
 }
 
+namespace {
+
+enum class CharacterClass { letter, digit, space, other };
+
+CharacterClass ClassOf(unsigned char byte) {
+  if (byte >= 0x80 || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z'))
+    return CharacterClass::letter;
+  if (byte >= '0' && byte <= '9') return CharacterClass::digit;
+  if (byte == ' ' || (byte >= '\t' && byte <= '\r')) return CharacterClass::space;
+  return CharacterClass::other;
+}
+
+// The regular expressions of some vocabularies recurse once for each character of a run of one class
+// (deepseek, falcon, gpt-neox, aquila), which overflows the stack.
+void CheckRuns(const std::string& text, size_t longest) {
+  size_t run = 0;
+  for (size_t i = 0; i < text.size(); i++) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if ((byte & 0xC0) == 0x80) continue;  // the rest of a character
+    run = i > 0 && ClassOf(byte) == ClassOf(static_cast<unsigned char>(text[i - 1])) ? run + 1 : 1;
+    if (run > longest) {
+      throw Failure("INVALID_ARGUMENT",
+                    "Expected a text without more than " + std::to_string(longest) +
+                        " letters, digits or signs in one run; this one has a longer run. "
+                        "Tokenize it in parts, or use tokenize() instead of tokenizeSync().");
+    }
+  }
+}
+
+// About 300 bytes of stack for each character: a third of a thread of TaskRunner, and of JavaScript's own.
+constexpr size_t longest_run = 60000;
+constexpr size_t longest_run_sync = 4000;
+
+}  // namespace
+
 std::vector<llama_token> Model::Tokenize(const std::string& text, bool add_special,
                                          bool parse_special) const {
   if (llama_vocab_type(vocabulary) == LLAMA_VOCAB_TYPE_NONE) {
@@ -92,6 +127,7 @@ Napi::Value Tokenize(const Napi::CallbackInfo& info) {
         std::vector<std::vector<llama_token>> results;
         results.reserve(texts.size());
         for (const std::string& text : texts) {
+          CheckRuns(text, longest_run);
           results.push_back(model->Tokenize(text, add_special, parse_special));
         }
         return results;
@@ -106,6 +142,7 @@ Napi::Value Tokenize(const Napi::CallbackInfo& info) {
 Napi::Value TokenizeSync(const Napi::CallbackInfo& info) {
   std::shared_ptr<Model> model = Unwrap<Model>(info[0]);
   const std::string text = ReadString(info[1], "text");
+  CheckRuns(text, longest_run_sync);
   return TokensToArray(info.Env(), model->Tokenize(text, ReadBool(info[2], true), ReadBool(info[3], false)));
 }
 
