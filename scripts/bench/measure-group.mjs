@@ -1,0 +1,120 @@
+// One round of each group of rows: the reference and ours, one after the other, in the order that is asked for.
+import { measureServerSharedPrefix } from './llama-server.mjs';
+import { runMeasurement } from './processes.mjs';
+import { createSharedPrompts } from './prompts.mjs';
+import { measureBatchedBench, measurePrefill } from './reference-tools.mjs';
+
+const promptTokens = 32;
+/** Tokens per sequence, so that a run lasts some seconds on small models as well. */
+const decodeTokens = { '0.5b': 128, '41m': 256, smollm2: 128 };
+const parallelCounts = [1, 8];
+
+const samplings = { greedy: {}, sampled: { temperature: 0.8, topK: 40, topP: 0.95, minP: 0, seed: 1 } };
+
+/** Runs both sides in the given order; each gives its figures by row. */
+async function inTurn({ libraryFirst }, reference, library) {
+  const early = libraryFirst ? await library() : undefined;
+  const theirs = await reference();
+  return { reference: theirs, library: early ?? (await library()) };
+}
+
+function decodeTask({ model, threads }, name) {
+  const tokens = decodeTokens[name];
+  const each = promptTokens + tokens + 1;
+  return { model, threads, promptTokens, tokens, contextSize: Math.max(...parallelCounts) * each };
+}
+
+/** The sides of a decode group: one run of the reference serves the greedy and the sampled rows. */
+function decodeSides(settings, rows) {
+  const name = rows[0].model;
+  const task = decodeTask(settings, name);
+  const runs = rows.map(({ id, parallel, sampled }) => ({
+    name: id,
+    parallel,
+    sampling: sampled ? samplings.sampled : samplings.greedy,
+  }));
+  const parallel = [...new Set(rows.map((row) => row.parallel))];
+  return [
+    async () => {
+      const speeds = await measureBatchedBench({ ...task, parallel });
+      return Object.fromEntries(rows.map((row) => [row.id, speeds[row.parallel]]));
+    },
+    async () => {
+      const results = await runMeasurement('measure-library.mjs', { kind: 'decode', ...task, runs });
+      const entries = Object.entries(results).map(([id, { tokensPerSecond }]) => [id, tokensPerSecond]);
+      const delays = Object.values(results).map(({ eventLoopDelayMs }) => eventLoopDelayMs);
+      const reported = Object.entries(results).map(([id, result]) => [id, result.reportedTokensPerSecond]);
+      return {
+        ...Object.fromEntries(entries),
+        'event-loop': Math.max(...delays),
+        reportedTokensPerSecond: Object.fromEntries(reported),
+      };
+    },
+  ];
+}
+
+function peerSides(settings, [row]) {
+  const { parallel } = row;
+  const task = decodeTask(settings, row.model);
+  return [
+    async () => {
+      const measurement = { ...task, parallel, location: settings.peer.location };
+      const { tokensPerSecond } = await runMeasurement('measure-node-llama-cpp.mjs', measurement);
+      return { [row.id]: tokensPerSecond };
+    },
+    async () => {
+      const runs = [{ name: row.id, parallel, sampling: samplings.greedy }];
+      const results = await runMeasurement('measure-library.mjs', { kind: 'decode', ...task, runs });
+      return { [row.id]: results[row.id].tokensPerSecond };
+    },
+  ];
+}
+
+function sharedPrefixSides({ model, threads, round }) {
+  const prompts = createSharedPrompts(8, 700, 20, round + 1);
+  const task = { model, threads, prompts, tokens: 32, contextSize: 8192 };
+  const figures = ({ totalMs, residentBytes }) => ({
+    'shared-prefix': totalMs / 1000,
+    memory: residentBytes / 1e6,
+  });
+  return [
+    async () => figures(await measureServerSharedPrefix(task)),
+    async () => {
+      const result = await runMeasurement('measure-library.mjs', { kind: 'sharedPrefix', ...task });
+      const { eventLoopDelayMs, cachedTokens } = result;
+      return { ...figures(result), 'event-loop': eventLoopDelayMs, cachedTokens };
+    },
+  ];
+}
+
+function prefillSides({ model, threads }, [row]) {
+  const task = { model, threads, promptTokens: 512 };
+  return [
+    async () => ({ [row.id]: await measurePrefill(task) }),
+    async () => {
+      const measurement = { kind: 'prefill', ...task, contextSize: 768 };
+      const { tokensPerSecond } = await runMeasurement('measure-library.mjs', measurement);
+      return { [row.id]: tokensPerSecond };
+    },
+  ];
+}
+
+async function measureRepeatedPrompt({ model, threads }, [row]) {
+  const task = { kind: 'repeatedPrompt', model, threads, promptTokens: 2000, contextSize: 2304 };
+  const { coldMs, repeatedMs } = await runMeasurement('measure-library.mjs', task);
+  return { reference: { [row.id]: coldMs }, library: { [row.id]: repeatedMs } };
+}
+
+/**
+ * Measures the rows of one group once.
+ *
+ * @param {{ model: string, threads: number, round: number, libraryFirst: boolean, peer?: { location: string } }} settings
+ * @returns {Promise<{ reference: object, library: object }>} figures of both sides by the row's id
+ */
+export async function measureGroup(group, rows, settings) {
+  if (group === 'repeated-prompt') return measureRepeatedPrompt(settings, rows);
+  const sides = group.startsWith('decode-')
+    ? decodeSides
+    : ({ peer: peerSides, 'shared-prefix': sharedPrefixSides }[group] ?? prefillSides);
+  return inTurn(settings, ...sides(settings, rows));
+}
