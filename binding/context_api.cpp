@@ -50,8 +50,6 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   params.n_batch = std::max<uint32_t>(ReadInteger(options, "batchSize", 512, 1, 1 << 16), params.n_seq_max);
   params.n_batch = std::min(params.n_batch, std::max(params.n_ctx, params.n_seq_max));
   params.n_ubatch = params.n_batch;
-  // Compute buffers are made for this many rows of logits; the vocabulary makes each of them half a megabyte.
-  if (ReadBool(options.Get("oneRowEach"), false)) params.n_outputs_max = params.n_seq_max;
   params.n_threads = ReadInteger(options, "threads", 4, 1, 512);
   params.n_threads_batch = params.n_threads;
   params.type_k = ReadCacheType(options, "keyType");

@@ -109,7 +109,7 @@ export class Engine {
     let reference: WeakRef<Engine> | undefined;
     const context = await getAddon().createContext(
       model,
-      { ...native, sequences, oneRowEach: true },
+      { ...native, sequences },
       (events) => {
         const engine = reference?.deref();
         if (engine !== undefined) engine.#onEvents(events);

@@ -60,8 +60,6 @@ export interface NativeContextOptions {
   readonly threads: number;
   readonly keyType?: CacheType;
   readonly valueType?: CacheType;
-  /** True where no sequence ever asks for the logits of more than one token of a batch: saves memory. */
-  readonly oneRowEach?: boolean;
 }
 
 /** Options of a context that computes embeddings. */
