@@ -107,14 +107,10 @@ export class Engine {
     const sequences = options.sequences + (canShare ? residentSequences : 0);
     // The listener must not keep the engine alive, or an abandoned model would never be collected.
     let reference: WeakRef<Engine> | undefined;
-    const context = await getAddon().createContext(
-      model,
-      { ...native, sequences },
-      (events) => {
-        const engine = reference?.deref();
-        if (engine !== undefined) engine.#onEvents(events);
-      },
-    );
+    const context = await getAddon().createContext(model, { ...native, sequences }, (events) => {
+      const engine = reference?.deref();
+      if (engine !== undefined) engine.#onEvents(events);
+    });
     const created = new Engine(context, options);
     reference = new WeakRef(created);
     return created;
