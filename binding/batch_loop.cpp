@@ -18,8 +18,7 @@ BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context)
     : model_(std::move(model)),
       context_(context),
       memory_(llama_get_memory(context)),
-      batch_(llama_batch_init(static_cast<int32_t>(llama_n_batch(context)), 0, 1)),
-      batch_capacity_(static_cast<int32_t>(llama_n_batch(context))),
+      batch_(static_cast<int32_t>(llama_n_batch(context))),
       context_size_(static_cast<int32_t>(llama_n_ctx(context))),
       sequence_count_(static_cast<int32_t>(llama_n_seq_max(context))),
       shares_(llama_n_seq_max(context), false),
@@ -35,10 +34,6 @@ void LoopMetrics::CountStep(double milliseconds, int32_t rows) {
   step_histogram[bucket]++;
 }
 
-BatchLoop::~BatchLoop() {
-  llama_batch_free(batch_);
-}
-
 void BatchLoop::Submit(GenerationRequest request) {
   const Clock::time_point started = Clock::now();
   try {
@@ -52,6 +47,7 @@ void BatchLoop::Submit(GenerationRequest request) {
     TextStream text(request.stop_strings);
     Running running{std::move(request), std::move(sampler), std::move(text), prompt_tokens};
     running.started = running.first_token = running.last_token = started;
+    running.pace = DraftPace(most_draft_tokens_);
     FindDonor(running);
     if (!running.waiting) running.evaluated = running.request.cached_tokens = PrepareCache(running.request);
     running_.push_back(std::move(running));
@@ -148,13 +144,15 @@ void BatchLoop::SetEvictable(std::vector<llama_seq_id> sequences) {
 void BatchLoop::Step() {
   if (running_.empty()) return;
   ResumePaused();
+  if (speculator_) DraftAll();
   ComposeBatch();
   const Clock::time_point begin = Clock::now();
   const int32_t status = Decode();
   if (status == 0) {
     SampleAll();
-    metrics_.CountStep(Milliseconds(begin, Clock::now()), batch_.n_tokens);
+    metrics_.CountStep(Milliseconds(begin, Clock::now()), batch_.Size());
   } else if (status == 1) {
+    DropDrafts();
     MakeRoom();
   } else if (status != 2) {  // 2: aborted, because the context is being closed
     for (Running& running : running_) {
@@ -175,7 +173,7 @@ void BatchLoop::Step() {
 // First the next token of every sequence that generates; then prompts share the rest of the batch, shortest
 // first, so that a short one never waits for a long one.
 void BatchLoop::ComposeBatch() {
-  batch_.n_tokens = 0;
+  batch_.Clear();
   std::vector<Running*> prefilling;
   for (Running& running : running_) {
     running.in_batch = 0;
@@ -191,34 +189,33 @@ void BatchLoop::ComposeBatch() {
                    [](const Running* a, const Running* b) { return a->Remaining() < b->Remaining(); });
   auto waiting = static_cast<int32_t>(prefilling.size());
   for (Running* running : prefilling) {
-    const int32_t room = batch_capacity_ - batch_.n_tokens;
+    const int32_t room = batch_.Room();
     const int32_t share = std::max(1, room / waiting--);
     AddToBatch(*running, std::min({running->Remaining(), share, room}));
   }
 }
 
 void BatchLoop::AddToBatch(Running& running, int32_t count) {
-  if (batch_.n_tokens + count > batch_capacity_) return;
+  const auto drafted = static_cast<int32_t>(running.draft.size());
+  if (count + drafted > batch_.Room()) return;
+  const llama_seq_id sequence = running.request.sequence;
+  const bool complete = count > 0 && count == running.Remaining();
   for (int32_t i = 0; i < count; i++) {
-    const int32_t at = batch_.n_tokens++;
     const int32_t position = running.evaluated + i;
-    batch_.token[at] = running.request.tokens[position];
-    batch_.pos[at] = position;
-    batch_.n_seq_id[at] = 1;
-    batch_.seq_id[at][0] = running.request.sequence;
-    batch_.logits[at] = 0;
+    const bool last = complete && i + 1 == count;
+    const int32_t row = batch_.Add(running.request.tokens[position], position, sequence, last);
+    if (last) running.output_index = row;
+  }
+  for (int32_t i = 0; i < drafted; i++) {
+    batch_.Add(running.draft[i], running.evaluated + count + i, sequence, true);
   }
   running.in_batch = count;
-  if (count > 0 && count == running.Remaining()) {
-    running.output_index = batch_.n_tokens - 1;
-    batch_.logits[running.output_index] = 1;
-  }
 }
 
 int32_t BatchLoop::Decode() {
-  if (batch_.n_tokens == 0) return 0;
+  if (batch_.Size() == 0) return 0;
   try {
-    return llama_decode(context_, batch_);
+    return llama_decode(context_, batch_.Get());
   } catch (const std::exception&) {
     return -2;  // reserving compute buffers may throw; the same as a failed allocation
   }
@@ -232,7 +229,7 @@ void BatchLoop::SampleAll() {
     bool finished = false;
     if (running.output_index >= 0) {
       try {
-        finished = !Advance(running);
+        finished = !AdvanceAll(running);
       } catch (const std::exception& error) {
         const auto* failure = dynamic_cast<const Failure*>(&error);
         Fail(running, failure != nullptr ? failure->code : "DECODE_FAILED", error.what());
@@ -244,8 +241,8 @@ void BatchLoop::SampleAll() {
   }
 }
 
-bool BatchLoop::Advance(Running& running) {
-  const llama_token token = running.sampler->Sample(context_, running.output_index);
+bool BatchLoop::Advance(Running& running, int32_t row) {
+  const llama_token token = running.sampler->Sample(context_, row);
   running.last_token = Clock::now();
   if (running.sampled++ == 0) {
     running.first_token = running.last_token;
@@ -260,8 +257,8 @@ bool BatchLoop::Advance(Running& running) {
   running.generated++;
   running.unreported.push_back(token);
   if (running.request.log_probabilities >= 0) {
-    running.unreported_log_probabilities.push_back(ReadLogProbabilities(
-        *model_, context_, running.output_index, token, running.request.log_probabilities));
+    running.unreported_log_probabilities.push_back(
+        ReadLogProbabilities(*model_, context_, row, token, running.request.log_probabilities));
   }
 
   std::string text = running.text.Append(model_->Piece(token, false));
@@ -287,6 +284,8 @@ void BatchLoop::Finish(Running& running, FinishReason reason) {
   metrics_.prompt_tokens += running.prompt_tokens;
   metrics_.cached_tokens += running.request.cached_tokens;
   metrics_.completion_tokens += running.generated;
+  metrics_.draft_tokens += running.draft_tokens;
+  metrics_.accepted_draft_tokens += running.accepted_draft_tokens;
   room_freed_ = true;  // its cache may be given up now
   const Clock::time_point now = Clock::now();
   GenerationEvent& event = EventOf(running);
@@ -302,6 +301,8 @@ void BatchLoop::Finish(Running& running, FinishReason reason) {
   event.decode_steps = std::max(0, running.sampled - 1);
   event.resident_tokens = running.shifts == 0 ? running.evaluated : 0;
   event.shifts = running.shifts;
+  event.draft_tokens = running.draft_tokens;
+  event.accepted_draft_tokens = running.accepted_draft_tokens;
   event.queue_ms = Milliseconds(running.request.submitted, running.started);
   event.total_ms = Milliseconds(running.request.submitted, now);
   event.prompt_ms = Milliseconds(running.started, running.first_token);

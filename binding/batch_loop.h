@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "batch.h"
 #include "llama.h"
 #include "log_probabilities.h"
 #include "model.h"
 #include "sampler.h"
+#include "speculator.h"
 #include "text_stream.h"
 
 using Clock = std::chrono::steady_clock;
@@ -35,6 +37,7 @@ struct GenerationRequest {
   int32_t keep_tokens = 0;  // how many of the first tokens a shift keeps
   SamplingConfig sampling;
   int32_t log_probabilities = -1;  // of this many alternatives beside each token; below 0: of none
+  bool speculate = true;           // where the loop has a speculator
   Clock::time_point submitted = Clock::now();
 };
 
@@ -56,6 +59,8 @@ struct GenerationEvent {
   int32_t decode_steps = 0;     // tokens sampled after the first one, an end-of-sequence token included
   int32_t resident_tokens = 0;  // tokens of prompt and answer that stay in the KV cache; 0 after a shift
   int32_t shifts = 0;           // how often older tokens were forgotten
+  int32_t draft_tokens = 0;     // guessed
+  int32_t accepted_draft_tokens = 0;
   double queue_ms = 0, prompt_ms = 0, first_token_ms = 0, completion_ms = 0, total_ms = 0;
   const char* error_code = nullptr;  // if failed
   std::string error_message;
@@ -74,6 +79,8 @@ struct LoopMetrics {
   uint64_t evictions = 0;
   uint64_t pauses = 0;
   uint64_t shifts = 0;
+  uint64_t draft_tokens = 0;
+  uint64_t accepted_draft_tokens = 0;
   double step_ms = 0;
   uint64_t step_histogram[buckets] = {};
 
@@ -90,9 +97,11 @@ struct StepEvents {
 class BatchLoop {
  public:
   BatchLoop(std::shared_ptr<Model> model, llama_context* context);
-  ~BatchLoop();
   BatchLoop(const BatchLoop&) = delete;
   BatchLoop& operator=(const BatchLoop&) = delete;
+
+  // From now on, generations go on by guesses. `most_tokens` as in its configuration.
+  void Speculate(std::unique_ptr<Speculator> speculator, int32_t most_tokens);
 
   void Submit(GenerationRequest request);
   void Cancel(uint32_t id);
@@ -119,7 +128,11 @@ class BatchLoop {
     int32_t prompt_tokens;
     int32_t evaluated = 0;      // tokens whose keys and values are in the cache
     int32_t in_batch = 0;       // tokens of this sequence in the current batch
-    int32_t output_index = -1;  // where in the current batch its logits will be; -1: none yet
+    int32_t output_index = -1;  // where in the current batch its logits begin; -1: none yet
+    DraftPace pace{0};
+    std::vector<llama_token> draft{};  // what may come next, evaluated in the same step
+    int32_t draft_tokens = 0;
+    int32_t accepted_draft_tokens = 0;
     int32_t sampled = 0;
     int32_t generated = 0;
     int32_t shifts = 0;
@@ -142,11 +155,15 @@ class BatchLoop {
   void FindDonor(Running& newcomer);
   void StartWaiting();
   Running* Find(uint32_t id);
+  void DraftAll();
+  int32_t MostDraftTokens(const Running& running) const;
+  void DropDrafts();
   void ComposeBatch();
   void AddToBatch(Running& running, int32_t count);
   int32_t Decode();
   void SampleAll();
-  bool Advance(Running& running);  // false once it has finished
+  bool AdvanceAll(Running& running);            // false once it has finished
+  bool Advance(Running& running, int32_t row);  // likewise
   void MakeRoom();
   bool EvictIdleSequence();
   bool OnContextFull(Running& running);  // false once it has finished
@@ -161,13 +178,14 @@ class BatchLoop {
   std::shared_ptr<Model> model_;
   llama_context* context_;
   llama_memory_t memory_;
-  llama_batch batch_;
-  int32_t batch_capacity_;
+  Batch batch_;
   int32_t context_size_;
   int32_t sequence_count_;
   std::vector<bool> shares_;  // by sequence: some of its cells may belong to others too
   bool room_freed_ = false;   // since a generation was paused: only then may one resume
   bool keeps_state_;  // recurrent and hybrid models: the memory is a state and cannot be cut at any point
+  std::unique_ptr<Speculator> speculator_;
+  int32_t most_draft_tokens_ = 0;
   RunningList running_;
   std::vector<llama_seq_id> evictable_;
   LoopMetrics metrics_;

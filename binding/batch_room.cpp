@@ -114,7 +114,7 @@ void BatchLoop::ResumePaused() {
   }
   for (Running& running : running_) {
     if (!running.paused) continue;
-    const int64_t needed = static_cast<int64_t>(running.request.tokens.size()) + batch_capacity_ / 4;
+    const int64_t needed = static_cast<int64_t>(running.request.tokens.size()) + batch_.capacity / 4;
     if (used > 0 && used + needed > context_size_) return;
     running.paused = false;
     used += needed;

@@ -11,8 +11,9 @@ namespace {
 std::atomic<uint32_t> next_id{1};
 }
 
-Context::Context(std::shared_ptr<Model> owner, llama_context_params params)
-    : model(std::move(owner)), id(next_id++), params_(params) {}
+Context::Context(std::shared_ptr<Model> owner, llama_context_params params,
+                 std::optional<SpeculationConfig> speculation)
+    : model(std::move(owner)), id(next_id++), params_(params), speculation_(std::move(speculation)) {}
 
 Context::~Context() {
   Free();
@@ -55,7 +56,20 @@ void Context::Create() {
   AttachThreads();
   has_memory = llama_get_memory(context) != nullptr && !llama_model_has_encoder(model->model);
   if (has_memory) loop = std::make_unique<BatchLoop>(model, context);
+  if (speculation_) CreateSpeculator();
   sequence_limit = static_cast<int32_t>(llama_n_seq_max(context));
+}
+
+void Context::CreateSpeculator() {
+  RequireMemory();
+  if (llama_model_is_recurrent(model->model) || llama_model_is_hybrid(model->model)) {
+    throw Failure("MODEL_UNSUPPORTED",
+                  "Speculative decoding takes wrong guesses back, and the memory of recurrent and hybrid "
+                  "models cannot go back. Load the model without the option speculative.");
+  }
+  auto speculator = std::make_unique<Speculator>(*model, context, *speculation_, params_, threads_);
+  loop->Speculate(std::move(speculator), speculation_->most_tokens);
+  speculation_.reset();  // the speculator holds the draft model from here
 }
 
 void Context::RequireMemory() const {
@@ -131,22 +145,16 @@ void Context::Eval(const std::vector<llama_token>& tokens, llama_seq_id sequence
   const auto capacity = static_cast<int32_t>(llama_n_batch(context));
   const auto total = static_cast<int32_t>(tokens.size());
   last_eval_tokens_ = 0;
-  llama_batch batch = llama_batch_init(std::min(capacity, total), 0, 1);
-  const std::unique_ptr<llama_batch, void (*)(llama_batch*)> owner(
-      &batch, [](llama_batch* b) { llama_batch_free(*b); });
+  Batch batch(std::min(capacity, total));
   for (int32_t begin = 0; begin < total; begin += capacity) {
-    batch.n_tokens = std::min(capacity, total - begin);
-    for (int32_t i = 0; i < batch.n_tokens; i++) {
-      batch.token[i] = tokens[begin + i];
-      batch.pos[i] = position + begin + i;
-      batch.n_seq_id[i] = 1;
-      batch.seq_id[i][0] = sequence;
-      batch.logits[i] = (all_logits || begin + i + 1 == total) ? 1 : 0;
-    }
+    batch.Clear();
+    const int32_t end = std::min(begin + capacity, total);
+    for (int32_t i = begin; i < end; i++)
+      batch.Add(tokens[i], position + i, sequence, all_logits || i + 1 == total);
     LogCapture log;
-    const int32_t status = llama_decode(context, batch);
+    const int32_t status = llama_decode(context, batch.Get());
     if (status == 0) {
-      last_eval_chunk_ = batch.n_tokens;
+      last_eval_chunk_ = batch.Size();
       continue;
     }
     if (status == 1) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "batch_loop.h"
@@ -21,7 +22,8 @@ class Context : public std::enable_shared_from_this<Context> {
   // Takes what the loop reports; called on the context's thread.
   using EventSink = std::function<void(StepEvents)>;
 
-  Context(std::shared_ptr<Model> model, llama_context_params params);
+  Context(std::shared_ptr<Model> model, llama_context_params params,
+          std::optional<SpeculationConfig> speculation);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -57,10 +59,12 @@ class Context : public std::enable_shared_from_this<Context> {
  private:
   void Run();
   void AttachThreads();
+  void CreateSpeculator();
   void Free();
   int32_t OutputIndex(int32_t index) const;
 
   llama_context_params params_;
+  std::optional<SpeculationConfig> speculation_;
   ggml_threadpool_t threads_ = nullptr;
   EventSink sink_;
   std::function<void()> on_closed_;

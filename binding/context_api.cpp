@@ -61,6 +61,20 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   return params;
 }
 
+std::optional<SpeculationConfig> ReadSpeculation(const Napi::Object& options) {
+  const Napi::Value value = options.Get("speculation");
+  if (!value.IsObject()) return std::nullopt;
+  auto object = value.As<Napi::Object>();
+  SpeculationConfig config;
+  if (!object.Get("draftModel").IsUndefined()) config.draft_model = Unwrap<Model>(object.Get("draftModel"));
+  if (config.draft_model && config.draft_model->vocab_only)
+    throw Failure("NO_WEIGHTS", "The draft model was loaded with vocabOnly.");
+  config.most_tokens = ReadInteger(object, "draftTokens", config.most_tokens, 1, 64);
+  config.least_probability = ReadFloat(object, "minDraftProbability", config.least_probability, 0, 1);
+  config.ngram_size = ReadInteger(object, "ngramSize", config.ngram_size, 1, 64);
+  return config;
+}
+
 // One event of the loop's thread becomes one call of the JavaScript listener, whatever it carries.
 Context::EventSink MakeSink(Napi::Env env, uint32_t context_id) {
   return [queue = Environment::Of(env).queue, context_id](StepEvents events) {
@@ -89,7 +103,8 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
     throw Failure("NO_WEIGHTS",
                   "The model was loaded with vocabOnly; load it without that option to evaluate.");
   }
-  auto context = std::make_shared<Context>(model, ReadContextParams(info[1].As<Napi::Object>()));
+  auto options = info[1].As<Napi::Object>();
+  auto context = std::make_shared<Context>(model, ReadContextParams(options), ReadSpeculation(options));
   auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
 
   return RunAsync(

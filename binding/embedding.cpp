@@ -63,46 +63,30 @@ void CheckBatch(const Context& context, const std::vector<Text>& texts) {
   }
 }
 
-class Batch {
- public:
-  // Each text is a sequence of its own.
-  explicit Batch(const std::vector<Text>& texts) {
-    size_t total = 0;
-    for (const Text& text : texts) total += text.tokens.size();
-    batch_ = llama_batch_init(static_cast<int32_t>(total), 0, 1);
-    for (size_t sequence = 0; sequence < texts.size(); sequence++) {
-      const std::vector<llama_token>& tokens = texts[sequence].tokens;
-      for (size_t position = 0; position < tokens.size(); position++) {
-        const int32_t at = batch_.n_tokens++;
-        batch_.token[at] = tokens[position];
-        batch_.pos[at] = static_cast<llama_pos>(position);
-        batch_.n_seq_id[at] = 1;
-        batch_.seq_id[at][0] = static_cast<llama_seq_id>(sequence);
-        batch_.logits[at] = 1;
-      }
+// Each text is a sequence of its own.
+void Evaluate(const Context& context, const std::vector<Text>& texts) {
+  size_t total = 0;
+  for (const Text& text : texts) total += text.tokens.size();
+  Batch batch(static_cast<int32_t>(total));
+  for (size_t sequence = 0; sequence < texts.size(); sequence++) {
+    const std::vector<llama_token>& tokens = texts[sequence].tokens;
+    for (size_t position = 0; position < tokens.size(); position++) {
+      batch.Add(tokens[position], static_cast<llama_pos>(position), static_cast<llama_seq_id>(sequence),
+                true);
     }
   }
-  ~Batch() { llama_batch_free(batch_); }
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
-
-  void Evaluate(const Context& context) const {
-    llama_memory_t memory = llama_get_memory(context.context);
-    if (memory != nullptr) llama_memory_clear(memory, false);
-    LogCapture log;
-    const bool encode = llama_model_has_encoder(context.model->model);
-    const int32_t status =
-        encode ? llama_encode(context.context, batch_) : llama_decode(context.context, batch_);
-    if (status == 2) throw Failure("CLOSED", "The model was closed while it computed embeddings.");
-    if (status != 0) {
-      throw Failure("DECODE_FAILED", "llama.cpp could not evaluate the texts (status " +
-                                         std::to_string(status) + "). " + log.Text());
-    }
+  llama_memory_t memory = llama_get_memory(context.context);
+  if (memory != nullptr) llama_memory_clear(memory, false);
+  LogCapture log;
+  const bool encode = llama_model_has_encoder(context.model->model);
+  const int32_t status =
+      encode ? llama_encode(context.context, batch.Get()) : llama_decode(context.context, batch.Get());
+  if (status == 2) throw Failure("CLOSED", "The model was closed while it computed embeddings.");
+  if (status != 0) {
+    throw Failure("DECODE_FAILED", "llama.cpp could not evaluate the texts (status " +
+                                       std::to_string(status) + "). " + log.Text());
   }
-
- private:
-  llama_batch batch_{};
-};
+}
 
 void AppendRow(const float* row, int32_t length, bool normalize, std::vector<float>& embedding) {
   if (row == nullptr) throw Failure("DECODE_FAILED", "llama.cpp gave no embedding for a text.");
@@ -165,7 +149,7 @@ Napi::Value Embed(const Napi::CallbackInfo& info) {
       info.Env(), ContextExecutor(context),
       [context = context.get(), texts = std::move(texts)] {
         CheckBatch(*context, texts);
-        Batch(texts).Evaluate(*context);
+        Evaluate(*context, texts);
         return Collect(context->context, texts);
       },
       [](Napi::Env env, std::vector<std::vector<float>>& embeddings) -> Napi::Value {

@@ -42,6 +42,8 @@ Napi::Object FinishToObject(Napi::Env env, const GenerationEvent& event) {
   finish.Set("completionTokens", event.completion_tokens);
   finish.Set("decodeSteps", event.decode_steps);
   finish.Set("shifts", event.shifts);
+  finish.Set("draftTokens", event.draft_tokens);
+  finish.Set("acceptedDraftTokens", event.accepted_draft_tokens);
   finish.Set("residentTokens", event.resident_tokens);
   finish.Set("queueMs", event.queue_ms);
   finish.Set("promptMs", event.prompt_ms);
@@ -119,6 +121,7 @@ Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
   request.keep_tokens = ReadInteger(options, "keepTokens", 0, 0, int_max);
   request.sampling = ReadSamplingConfig(options);
   request.log_probabilities = ReadInteger(options, "logprobs", -1, -1, 20);
+  request.speculate = ReadBool(options.Get("speculate"), true);
   // When the caller asked for it, before any waiting on the JavaScript side.
   const auto waited =
       std::chrono::duration<double, std::milli>(options.Get("waitedMs").ToNumber().DoubleValue());
@@ -172,6 +175,8 @@ Napi::Value GetMetrics(const Napi::CallbackInfo& info) {
         set("evictions", static_cast<double>(metrics.evictions));
         set("pauses", static_cast<double>(metrics.pauses));
         set("shifts", static_cast<double>(metrics.shifts));
+        set("draftTokens", static_cast<double>(metrics.draft_tokens));
+        set("acceptedDraftTokens", static_cast<double>(metrics.accepted_draft_tokens));
         set("stepMs", metrics.step_ms);
         auto histogram = Napi::Array::New(env, LoopMetrics::buckets);
         for (uint32_t i = 0; i < LoopMetrics::buckets; i++) {

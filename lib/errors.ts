@@ -24,6 +24,8 @@ export const errorCodes = {
   OUT_OF_MEMORY: 'Memory for the model or its context could not be allocated.',
   CONTEXT_CREATE_FAILED: 'llama.cpp could not create a context with these settings.',
 
+  DRAFT_MODEL_MISMATCH: 'The draft model has another vocabulary than the model it guesses for.',
+
   PROMPT_TOO_LONG: 'The prompt does not fit the context.',
   QUEUE_FULL: 'As many generations wait as the queue takes.',
   CONTEXT_FULL: 'The context has no room for more tokens.',
@@ -137,6 +139,7 @@ const classes: Record<ErrorCode, ErrorClass> = {
   MODEL_INVALID: ModelLoadError,
   MODEL_UNSUPPORTED: ModelLoadError,
   MODEL_LOAD_FAILED: ModelLoadError,
+  DRAFT_MODEL_MISMATCH: ModelLoadError,
   NO_WEIGHTS: ContextError,
   OUT_OF_MEMORY: ContextError,
   CONTEXT_CREATE_FAILED: ContextError,

@@ -25,6 +25,8 @@ export interface EngineRequest {
   readonly keepTokens: number;
   /** How many alternatives are reported with each token; −1: no log-probabilities at all. */
   readonly logprobs: number;
+  /** Whether tokens are guessed ahead, where the engine can. */
+  readonly speculate: boolean;
   /** Higher ones are admitted first; within one priority, those that asked first. */
   readonly priority: number;
   readonly signal: AbortSignal | undefined;
@@ -274,6 +276,7 @@ export class Engine {
           contextFull: job.request.contextFull,
           keepTokens: job.request.keepTokens,
           logprobs: job.request.logprobs,
+          speculate: job.request.speculate,
           waitedMs: performance.now() - job.asked,
         });
       } catch (error) {
@@ -383,6 +386,8 @@ function toResult(job: Job, finish: NativeFinish): GenerationResult {
       timeToFirstTokenMs: finish.firstTokenMs,
       completionMs: finish.completionMs,
       totalMs: finish.totalMs,
+      draftTokens: finish.draftTokens,
+      acceptedDraftTokens: finish.acceptedDraftTokens,
       promptTokensPerSecond: perSecond(finish.promptTokens - finish.cachedTokens, finish.promptMs),
       completionTokensPerSecond: perSecond(finish.decodeSteps, finish.completionMs),
     },
@@ -402,6 +407,8 @@ function cancelledBeforeStart(job: Job): GenerationResult {
       timeToFirstTokenMs: 0,
       completionMs: 0,
       totalMs: waited,
+      draftTokens: 0,
+      acceptedDraftTokens: 0,
       promptTokensPerSecond: 0,
       completionTokensPerSecond: 0,
     },

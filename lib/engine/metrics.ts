@@ -28,6 +28,10 @@ export interface ModelMetrics {
   readonly pauses: number;
   /** Times older tokens were forgotten; see `contextFull`. */
   readonly contextShifts: number;
+  /** Tokens guessed ahead by finished generations; see `speculative`. */
+  readonly draftTokens: number;
+  /** Those of them that were right. */
+  readonly acceptedDraftTokens: number;
   /** How many steps took up to `upToMs` milliseconds and longer than the entry before; the last one is open. */
   readonly stepTimes: readonly { readonly upToMs: number; readonly count: number }[];
 }
@@ -58,6 +62,8 @@ export function toModelMetrics(native: NativeMetrics, situation: Situation): Mod
     evictions: native.evictions,
     pauses: native.pauses,
     contextShifts: native.shifts,
+    draftTokens: native.draftTokens,
+    acceptedDraftTokens: native.acceptedDraftTokens,
     stepTimes: stepHistogram.map((count, index) => ({
       upToMs: index === last ? Number.POSITIVE_INFINITY : 2 ** index,
       count,

@@ -15,6 +15,7 @@ const generateKeys = [
   'keepTokens',
   'priority',
   'logprobs',
+  'speculative',
   'signal',
 ];
 
@@ -58,6 +59,7 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkInteger('maxTokens', options.maxTokens, 1, 0x7fffffff);
   checkStop(options.stop);
   checkBoolean('ignoreEndOfSequence', options.ignoreEndOfSequence);
+  checkBoolean('speculative', options.speculative);
   checkBoolean('addSpecial', options.addSpecial);
   checkBoolean('parseSpecial', options.parseSpecial);
   checkContextFull(options.contextFull);

@@ -28,6 +28,8 @@ export interface GenerateOptions extends SamplingOptions {
    * alone, a number from 0 to 20 also of that many most probable ones. Default: false.
    */
   logprobs?: boolean | number;
+  /** False: without guesses, though the model was loaded with `speculative`. Default: true. */
+  speculative?: boolean;
   /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */
   signal?: AbortSignal;
 }
@@ -84,6 +86,10 @@ export interface Timings {
   /** From the first token to the last. */
   readonly completionMs: number;
   readonly totalMs: number;
+  /** Tokens guessed ahead; 0 unless the model was loaded with `speculative`. */
+  readonly draftTokens: number;
+  /** Those of them that were right: each saved an evaluation. */
+  readonly acceptedDraftTokens: number;
   /** Prompt tokens evaluated (without cached ones) per second; 0 if none were. */
   readonly promptTokensPerSecond: number;
   /** Tokens generated per second, the first one not counted; 0 if fewer than two were made. */

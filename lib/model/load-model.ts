@@ -18,6 +18,7 @@ import { checkCacheFits } from './cache-size.js';
 import { defaultThreads } from './default-threads.js';
 import { toMetadata } from './metadata.js';
 import { Model } from './model.js';
+import { checkSpeculative } from './speculative.js';
 import type { LoadModelOptions } from './types.js';
 
 const loadKeys = [
@@ -29,6 +30,7 @@ const loadKeys = [
   'queueLimit',
   'keyType',
   'valueType',
+  'speculative',
   'vocabOnly',
   'memoryMap',
   'checkTensors',
@@ -53,6 +55,7 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkInteger('queueLimit', options.queueLimit, 0, 1_000_000);
   checkCacheType('keyType', options.keyType);
   checkCacheType('valueType', options.valueType);
+  checkSpeculative(options.speculative);
   checkBoolean('vocabOnly', options.vocabOnly);
   checkBoolean('memoryMap', options.memoryMap);
   checkBoolean('checkTensors', options.checkTensors);
@@ -117,17 +120,41 @@ async function loadWeights(path: string, options: LoadModelOptions): Promise<Mod
   }
 }
 
+/** The path of a file that may be a model; downloads it if it is not on this machine. */
+async function findModel(source: string, options: LoadModelOptions): Promise<string> {
+  const { cacheDirectory, token, endpoint, onProgress, signal } = options;
+  const path = await resolveModel(source, {
+    ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
+    ...(token === undefined ? {} : { token }),
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(onProgress === undefined ? {} : { onProgress }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  await checkModelFile(path, signal === undefined ? {} : { signal });
+  return path;
+}
+
+interface EngineParts {
+  readonly threads: number;
+  readonly batchSize: number;
+  readonly draftHandle: ModelHandle | undefined;
+}
+
 async function createEngine(
   handle: ModelHandle,
   info: NativeModelInfo,
   options: LoadModelOptions,
-  threads: number,
-  batchSize: number,
+  { threads, batchSize, draftHandle }: EngineParts,
 ): Promise<Engine> {
   const contextSize =
     options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
   const { sequences = 1, queueLimit = 1024, keyType, valueType } = options;
   checkCacheFits(info, contextSize, keyType);
+  const { draftModel: _, ...limits } = options.speculative ?? {};
+  const speculation = options.speculative && {
+    ...limits,
+    ...(draftHandle === undefined ? {} : { draftModel: draftHandle }),
+  };
   try {
     return await Engine.create(handle, {
       contextSize,
@@ -138,6 +165,7 @@ async function createEngine(
       canShare: !info.isRecurrent,
       ...(keyType === undefined ? {} : { keyType }),
       ...(valueType === undefined ? {} : { valueType }),
+      ...(speculation === undefined ? {} : { speculation }),
     });
   } catch (error) {
     throw explainContextFailure(error, contextSize);
@@ -165,32 +193,41 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   if (typeof source !== 'string' || source === '')
     throw invalidArgument('source', 'a path, hf:owner/repo or URL', source);
   checkLoadOptions(options);
-  const { cacheDirectory, token, endpoint, onProgress, signal, vocabOnly = false } = options;
+  const { signal, vocabOnly = false } = options;
   if (signal?.aborted) throw abortError(signal, 'Loading the model');
-  const path = await resolveModel(source, {
-    ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
-    ...(token === undefined ? {} : { token }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(onProgress === undefined ? {} : { onProgress }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  await checkModelFile(path, signal === undefined ? {} : { signal });
+  const path = await findModel(source, options);
+  const { draftModel } = options.speculative ?? {};
+  const draftPath = draftModel === undefined || vocabOnly ? undefined : await findModel(draftModel, options);
 
-  const handle = await loadWeights(path, options);
-  const info = getAddon().getModelInfo(handle);
-  const { threads = defaultThreads(), batchSize = 512 } = options;
+  const opened: ModelHandle[] = [];
+  const open = async (file: string) => {
+    const handle = await loadWeights(file, options);
+    opened.push(handle);
+    return handle;
+  };
   try {
+    const handle = await open(path);
+    const info = getAddon().getModelInfo(handle);
+    const { threads = defaultThreads(), batchSize = 512, chatTemplate } = options;
     const canGenerate = !vocabOnly && info.hasDecoder && !info.hasEncoder;
-    const engine = canGenerate ? await createEngine(handle, info, options, threads, batchSize) : undefined;
+    const draftHandle = canGenerate && draftPath !== undefined ? await open(draftPath) : undefined;
+    const parts = { threads, batchSize, draftHandle };
+    const engine = canGenerate ? await createEngine(handle, info, options, parts) : undefined;
     if (signal?.aborted) {
       await engine?.close();
       throw abortError(signal, 'Loading the model');
     }
-    const { chatTemplate } = options;
-    const metadata = toMetadata(info);
-    return new Model({ handle, path, metadata, chatTemplate, threads, batchSize, vocabOnly, engine });
+    return new Model({
+      ...parts,
+      handle,
+      path,
+      metadata: toMetadata(info),
+      chatTemplate,
+      vocabOnly,
+      engine,
+    });
   } catch (error) {
-    await getAddon().closeModel(handle);
+    await Promise.all(opened.map((handle) => getAddon().closeModel(handle)));
     throw error;
   }
 }

@@ -28,6 +28,8 @@ export interface ModelParts {
   readonly vocabOnly: boolean;
   /** Missing with `vocabOnly`, and for models that generate no text. */
   readonly engine: Engine | undefined;
+  /** Guesses for it; closed with it. */
+  readonly draftHandle: ModelHandle | undefined;
 }
 
 /**
@@ -42,6 +44,7 @@ export class Model {
   readonly threads: number;
   readonly #handle: ModelHandle;
   readonly #engine: Engine | undefined;
+  readonly #draftHandle: ModelHandle | undefined;
   readonly #chatTemplate: string | undefined;
   readonly #batchSize: number;
   readonly #vocabOnly: boolean;
@@ -61,6 +64,7 @@ export class Model {
     this.threads = parts.threads;
     this.#handle = parts.handle;
     this.#engine = parts.engine;
+    this.#draftHandle = parts.draftHandle;
     this.#chatTemplate = parts.chatTemplate;
     this.#batchSize = parts.batchSize;
     this.#vocabOnly = parts.vocabOnly;
@@ -292,6 +296,7 @@ export class Model {
     const dependents = [...this.#dependents].map((reference) => reference.deref()?.close());
     await Promise.all([this.#engine?.close(), this.#embedder?.close(), ...dependents]);
     await getAddon().closeModel(this.#handle);
+    if (this.#draftHandle !== undefined) await getAddon().closeModel(this.#draftHandle);
   }
 
   #open(): ModelHandle {
@@ -328,6 +333,7 @@ export class Model {
       contextFull,
       keepTokens,
       logprobs: toNativeLogprobs(options.logprobs),
+      speculate: options.speculative ?? true,
       priority,
       signal,
     });

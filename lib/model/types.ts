@@ -1,4 +1,5 @@
 import type { CacheType } from '../native/addon.js';
+import type { SpeculativeOptions } from './speculative.js';
 
 /** What happens while a model is fetched and loaded. */
 export type LoadProgress =
@@ -37,6 +38,12 @@ export interface LoadModelOptions {
   keyType?: CacheType;
   /** Type of the cached values; `q8_0` and `q4_0` need a model that supports flash attention. Default `f16`. */
   valueType?: CacheType;
+  /**
+   * Speculative decoding: several tokens are guessed and checked in one step, so that answers come faster where guesses
+   * are often right; the text stays the same. `{}` searches earlier text, `{ draftModel }` asks a smaller model.
+   * Default: none.
+   */
+  speculative?: SpeculativeOptions;
   /** Load only the tokenizer and the metadata: `tokenize` works, `generate` does not. Default false. */
   vocabOnly?: boolean;
   /** Map the file instead of reading it. Default true. */

@@ -60,6 +60,16 @@ export interface NativeContextOptions {
   readonly threads: number;
   readonly keyType?: CacheType;
   readonly valueType?: CacheType;
+  readonly speculation?: NativeSpeculation;
+}
+
+/** How generations are sped up by guesses. */
+export interface NativeSpeculation {
+  /** Without one, earlier text is searched. */
+  readonly draftModel?: ModelHandle;
+  readonly draftTokens?: number;
+  readonly minDraftProbability?: number;
+  readonly ngramSize?: number;
 }
 
 /** Options of a context that computes embeddings. */
@@ -136,6 +146,8 @@ export interface NativeGenerationRequest extends NativeSamplingOptions {
   readonly keepTokens: number;
   /** How many alternatives are reported with each token; −1: no log-probabilities at all. */
   readonly logprobs: number;
+  /** False: without guesses, though the context makes some. */
+  readonly speculate: boolean;
   /** Time since the caller asked, in milliseconds. */
   readonly waitedMs: number;
 }
@@ -151,6 +163,9 @@ export interface NativeFinish {
   readonly decodeSteps: number;
   /** How often older tokens were forgotten to make room. */
   readonly shifts: number;
+  /** Tokens guessed ahead, and how many of them were right. */
+  readonly draftTokens: number;
+  readonly acceptedDraftTokens: number;
   /** How many tokens of prompt and answer stay in the KV cache; 0 after a shift. */
   readonly residentTokens: number;
   readonly queueMs: number;
@@ -192,6 +207,8 @@ export interface NativeMetrics {
   readonly evictions: number;
   readonly pauses: number;
   readonly shifts: number;
+  readonly draftTokens: number;
+  readonly acceptedDraftTokens: number;
   /** Time of all steps together, in milliseconds. */
   readonly stepMs: number;
   /** Steps that took up to 1, 2, 4, ... milliseconds; the last number counts all longer ones. */

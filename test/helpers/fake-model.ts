@@ -26,6 +26,8 @@ function resultOf(text: string, chunks: number): GenerationResult {
       timeToFirstTokenMs: 21,
       completionMs: 100,
       totalMs: 121,
+      draftTokens: 0,
+      acceptedDraftTokens: 0,
       promptTokensPerSecond: 400,
       completionTokensPerSecond: 42.5,
     },
