@@ -38,7 +38,8 @@ export type {
 export * from './gguf/index.js';
 export * from './hub/index.js';
 export { loadModel } from './model/load-model.js';
-export { Model } from './model/model.js';
+export { Model, type ModelEvents } from './model/model.js';
+export type { SpeculativeOptions } from './model/speculative.js';
 export type {
   DetokenizeOptions,
   LoadModelOptions,

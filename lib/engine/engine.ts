@@ -13,6 +13,7 @@ import {
   type NativeStepEvents,
 } from '../native/addon.js';
 import { type ModelMetrics, toModelMetrics } from './metrics.js';
+import { type MetricsListener, MetricsReporter } from './metrics-reporter.js';
 import { SequenceTable } from './sequence-table.js';
 
 /** A generation as the layers above ask for it. */
@@ -38,6 +39,8 @@ export interface EngineOptions extends NativeContextOptions {
   readonly sequences: number;
   /** Most generations that wait. */
   readonly queueLimit: number;
+  /** Least time between two reports of metrics. */
+  readonly metricsIntervalMs: number;
   /** False for models whose memory is a state and cannot be shared in part. */
   readonly canShare: boolean;
 }
@@ -82,6 +85,7 @@ export class Engine {
   readonly #sequences: SequenceTable;
   readonly #queueLimit: number;
   readonly #canShare: boolean;
+  readonly #metrics: MetricsReporter;
   readonly #jobs = new Map<number, Job>();
   #queue: Job[] = [];
   #nextId = 1;
@@ -91,6 +95,7 @@ export class Engine {
     this.#context = context;
     this.#queueLimit = options.queueLimit;
     this.#canShare = options.canShare;
+    this.#metrics = new MetricsReporter(() => this.metrics(), options.metricsIntervalMs);
     this.#sequences = new SequenceTable({
       sequences: context.sequences,
       running: options.sequences,
@@ -104,7 +109,7 @@ export class Engine {
    * @throws ContextError with code CONTEXT_CREATE_FAILED or OUT_OF_MEMORY.
    */
   static async create(model: ModelHandle, options: EngineOptions): Promise<Engine> {
-    const { canShare, queueLimit: _, ...native } = options;
+    const { canShare, queueLimit: _queueLimit, metricsIntervalMs: _interval, ...native } = options;
     // Sequences beyond those that run cost nothing where memory is shared, and keep prefixes of earlier ones.
     const sequences = options.sequences + (canShare ? residentSequences : 0);
     // The listener must not keep the engine alive, or an abandoned model would never be collected.
@@ -130,6 +135,11 @@ export class Engine {
     const residentTokens = this.#sequences.residentTokens;
     const native = await getAddon().getMetrics(this.#context.handle);
     return toModelMetrics(native, { waiting, running, residentTokens, ...this.#context });
+  }
+
+  /** Reports metrics while there is work; see {@link MetricsReporter}. */
+  listenToMetrics(listener: MetricsListener): void {
+    this.#metrics.listen(listener);
   }
 
   /** Starts a generation, or puts it in the queue. */
@@ -330,6 +340,7 @@ export class Engine {
       }
       if (event.finish !== undefined) this.#onFinish(job, event.finish);
     }
+    this.#metrics.notice(this.#jobs.size === 0);
   }
 
   #onFinish(job: Job, finish: NativeFinish): void {

@@ -31,6 +31,7 @@ const loadKeys = [
   'keyType',
   'valueType',
   'speculative',
+  'metricsIntervalMs',
   'vocabOnly',
   'memoryMap',
   'checkTensors',
@@ -56,6 +57,7 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkCacheType('keyType', options.keyType);
   checkCacheType('valueType', options.valueType);
   checkSpeculative(options.speculative);
+  checkInteger('metricsIntervalMs', options.metricsIntervalMs, 10, 3_600_000);
   checkBoolean('vocabOnly', options.vocabOnly);
   checkBoolean('memoryMap', options.memoryMap);
   checkBoolean('checkTensors', options.checkTensors);
@@ -148,7 +150,7 @@ async function createEngine(
 ): Promise<Engine> {
   const contextSize =
     options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
-  const { sequences = 1, queueLimit = 1024, keyType, valueType } = options;
+  const { sequences = 1, queueLimit = 1024, metricsIntervalMs = 1000, keyType, valueType } = options;
   checkCacheFits(info, contextSize, keyType);
   const { draftModel: _, ...limits } = options.speculative ?? {};
   const speculation = options.speculative && {
@@ -162,6 +164,7 @@ async function createEngine(
       sequences,
       threads,
       queueLimit,
+      metricsIntervalMs,
       canShare: !info.isRecurrent,
       ...(keyType === undefined ? {} : { keyType }),
       ...(valueType === undefined ? {} : { valueType }),

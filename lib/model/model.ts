@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { checkBoolean, checkKeys, checkString, invalidArgument, toTokenArray } from '../arguments.js';
 import { Chat, type ChatOptions } from '../chat/chat.js';
 import { type ChatFileModel, checkSameModel, readChatFile, writeChatFile } from '../chat/chat-file.js';
@@ -32,10 +33,21 @@ export interface ModelParts {
   readonly draftHandle: ModelHandle | undefined;
 }
 
+/** Events of a {@link Model}, with what their listeners get. */
+export interface ModelEvents {
+  /** How the model is doing: while it works at most every `metricsIntervalMs`, and when it has become idle. */
+  metrics: [ModelMetrics];
+}
+
 /**
  * A loaded model. Made by {@link loadModel}; give its memory back with `close()`, or let `await using` do it.
+ *
+ * @example
+ * ```ts
+ * model.on('metrics', ({ running, waiting, tokensPerSecond }) => console.log({ running, waiting, tokensPerSecond }));
+ * ```
  */
-export class Model {
+export class Model extends EventEmitter<ModelEvents> {
   /** Absolute path of the file. */
   readonly path: string;
   /** What the file says of itself. */
@@ -59,6 +71,7 @@ export class Model {
 
   /** @internal */
   constructor(parts: ModelParts) {
+    super();
     this.path = parts.path;
     this.metadata = parts.metadata;
     this.threads = parts.threads;
@@ -68,6 +81,10 @@ export class Model {
     this.#chatTemplate = parts.chatTemplate;
     this.#batchSize = parts.batchSize;
     this.#vocabOnly = parts.vocabOnly;
+    this.#engine?.listenToMetrics({
+      isWanted: () => this.listenerCount('metrics') > 0,
+      report: (metrics) => this.emit('metrics', metrics),
+    });
   }
 
   /** Tokens held in the KV cache, all sequences together; 0 with `vocabOnly`. */

@@ -44,6 +44,8 @@ export interface LoadModelOptions {
    * Default: none.
    */
   speculative?: SpeculativeOptions;
+  /** Least time between two `metrics` events of the model, in milliseconds, 10 or more. Default 1000. */
+  metricsIntervalMs?: number;
   /** Load only the tokenizer and the metadata: `tokenize` works, `generate` does not. Default false. */
   vocabOnly?: boolean;
   /** Map the file instead of reading it. Default true. */

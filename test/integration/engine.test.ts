@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadModel, type Model } from '../../lib/index.js';
+import { loadModel, type Model, type ModelMetrics } from '../../lib/index.js';
 import { testModelPath } from '../helpers/model.js';
 
 let path: string;
@@ -170,5 +170,22 @@ describe('metrics', () => {
     expect(await single.metrics()).toMatchObject({ waiting: 1, running: 1 });
     await Promise.all(running.map((generation) => generation.result));
     await single.close();
+  });
+
+  it('are events while the model works and when it has become idle', async () => {
+    const single = await loadModel(path, { contextSize: 512, threads: 1, metricsIntervalMs: 10 });
+    const events: ModelMetrics[] = [];
+    single.on('metrics', (metrics) => events.push(metrics));
+    await single.generate(freshTokens(20, 91), { ...greedy, maxTokens: 40 }).result;
+    while (events.at(-1)?.running !== 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(events.length).toBeGreaterThan(2);
+    expect(events[0]).toMatchObject({ running: 1, completionTokens: 0 });
+    expect(events.at(-1)).toMatchObject({ running: 0, completionTokens: 40 });
+
+    single.removeAllListeners('metrics');
+    const seen = events.length;
+    await single.generate(freshTokens(20, 92), { ...greedy, maxTokens: 10 }).result;
+    await single.close();
+    expect(events).toHaveLength(seen);
   });
 });
