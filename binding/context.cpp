@@ -103,6 +103,11 @@ void Context::WaitClosed() {
   if (started_) changed_.wait(lock, [this] { return closed_; });
 }
 
+void Context::WaitClosed(Clock::time_point deadline) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (started_) changed_.wait_until(lock, deadline, [this] { return closed_; });
+}
+
 void Context::Run() {
   while (true) {
     std::deque<std::function<void()>> commands;

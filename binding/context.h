@@ -38,6 +38,8 @@ class Context : public std::enable_shared_from_this<Context> {
   // Ends generations as cancelled, drops later commands, frees the memory. Does not wait.
   void RequestClose();
   void WaitClosed();
+  // As above, until the deadline at the longest.
+  void WaitClosed(Clock::time_point deadline);
 
   // The rest is for commands, on the context's thread.
   void Eval(const std::vector<llama_token>& tokens, llama_seq_id sequence, int32_t position, bool all_logits);

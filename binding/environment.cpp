@@ -4,6 +4,10 @@
 
 #include "context.h"
 
+namespace {
+constexpr auto longest_shutdown = std::chrono::seconds(2);
+}
+
 Environment::Environment(Napi::Env env) : queue(std::make_shared<JsQueue>(env)) {}
 
 Environment& Environment::Of(Napi::Env env) {
@@ -22,6 +26,7 @@ std::shared_ptr<std::atomic<bool>> Environment::NewCancelFlag() {
 void Environment::Shutdown() {
   if (shut_down_) return;
   shut_down_ = true;
+  const auto deadline = std::chrono::steady_clock::now() + longest_shutdown;
 
   for (const auto& weak : cancel_flags_) {
     if (auto flag = weak.lock()) flag->store(true);
@@ -30,9 +35,9 @@ void Environment::Shutdown() {
     if (auto context = entry.context.lock()) context->RequestClose();
   }
   for (auto& [id, entry] : contexts) {
-    if (auto context = entry.context.lock()) context->WaitClosed();
+    if (auto context = entry.context.lock()) context->WaitClosed(deadline);
   }
-  tasks.Shutdown();
+  tasks.Shutdown(deadline);
   contexts.clear();
   queue->Close();
 }

@@ -20,6 +20,8 @@ class Environment {
   static Environment& Of(Napi::Env env);
 
   // Ends all work and all threads. Called when the environment is torn down or the process exits; idempotent.
+  // What cannot be interrupted, such as an endless chat template, is left behind after two seconds: it owns
+  // all that it may still touch.
   void Shutdown();
 
   // A flag that cancels a long task; set for all of them at shutdown.

@@ -1,6 +1,7 @@
 #include "js_queue.h"
 
 #include <exception>
+#include <memory>
 #include <utility>
 
 JsQueue::JsQueue(Napi::Env env) : env_(env) {
@@ -9,16 +10,22 @@ JsQueue::JsQueue(Napi::Env env) : env_(env) {
   function_.Unref(env);
 }
 
-void JsQueue::Post(Closure closure) {
+bool JsQueue::Post(Closure closure) {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (closed_) return;
+  if (closed_) {
+    // It comes from a thread that was left behind, and may hold references to JavaScript values. They can be
+    // released on the JavaScript thread only, which is gone.
+    static_cast<void>(std::make_unique<Closure>(std::move(closure)).release());
+    return false;
+  }
   closures_.push_back(std::move(closure));
-  if (closures_.size() > 1) return;  // a drain is already on its way
+  if (closures_.size() > 1) return true;  // a drain is already on its way
   std::shared_ptr<JsQueue> self = shared_from_this();
   function_.NonBlockingCall([self](Napi::Env env, Napi::Function) {
     // Node passes no environment when it is being torn down.
     if (env != nullptr) self->Drain(env);
   });
+  return true;
 }
 
 void JsQueue::Drain(Napi::Env env) {

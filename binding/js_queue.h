@@ -14,8 +14,8 @@ class JsQueue : public std::enable_shared_from_this<JsQueue> {
 
   explicit JsQueue(Napi::Env env);
 
-  // Any thread. After Close() the closure is dropped.
-  void Post(Closure closure);
+  // Any thread. Returns false after Close(): the closure then neither runs nor is it ever destroyed.
+  bool Post(Closure closure);
 
   // JS thread. While anything is held, the process stays alive to see it finished.
   void Hold();

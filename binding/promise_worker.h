@@ -53,7 +53,8 @@ Napi::Promise RunAsync(Napi::Env env, const Executor& executor, Work work, Conve
       job->exception = std::current_exception();
     }
     job->work.reset();  // what it held is released on the thread that used it
-    queue->Post([job = std::move(job), queue, fallback_code](Napi::Env js_env) {
+    const std::weak_ptr<Job> posted = job;
+    const bool delivered = queue->Post([job = std::move(job), queue, fallback_code](Napi::Env js_env) {
       queue->Release();
       try {
         if (job->exception) {
@@ -65,6 +66,9 @@ Napi::Promise RunAsync(Napi::Env env, const Executor& executor, Work work, Conve
         job->deferred.Reject(MakeError(js_env, std::current_exception(), fallback_code).Value());
       }
     });
+    if (delivered) return;
+    // Nobody waits for it any more. The job is kept for ever, but what it made may be a model.
+    if (const std::shared_ptr<Job> undelivered = posted.lock()) undelivered->result.reset();
   });
   if (!accepted) {
     queue->Release();

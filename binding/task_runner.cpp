@@ -1,6 +1,8 @@
 #include "task_runner.h"
 
-#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -12,48 +14,65 @@ constexpr auto idle_lifetime = std::chrono::seconds(5);
 constexpr size_t most_threads = 16;
 }  // namespace
 
+struct TaskRunner::State {
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::condition_variable ended;
+  std::deque<Task> tasks;
+  size_t idle = 0;
+  size_t threads = 0;
+  bool stopping = false;
+};
+
+TaskRunner::TaskRunner() : state_(std::make_shared<State>()) {}
+
 void TaskRunner::Post(Task task) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (stopping_) return;
-  tasks_.push_back(std::move(task));
-  if (tasks_.size() <= idle_) {
-    wake_.notify_one();
+  State& state = *state_;
+  std::lock_guard<std::mutex> lock(state.mutex);
+  if (state.stopping) return;
+  state.tasks.push_back(std::move(task));
+  if (state.tasks.size() <= state.idle) {
+    state.wake.notify_one();
     return;
   }
-  if (threads_ >= most_threads) return;  // one of those that work takes it next
+  if (state.threads >= most_threads) return;  // one of those that work takes it next
   try {
-    StartLargeStackThread([this] { Work(); });  // Shutdown() waits for threads_ to reach zero
-    threads_++;
+    StartLargeStackThread([shared = state_] { Work(*shared); });
+    state.threads++;
   } catch (const std::system_error&) {
     // The system has no more threads: those that work take it next. Without any, nobody ever would.
-    if (threads_ == 0) {
-      tasks_.pop_back();
+    if (state.threads == 0) {
+      state.tasks.pop_back();
       throw;
     }
   }
 }
 
-void TaskRunner::Work() {
-  std::unique_lock<std::mutex> lock(mutex_);
+void TaskRunner::Work(State& state) {
+  std::unique_lock<std::mutex> lock(state.mutex);
   while (true) {
-    idle_++;
-    const bool woken = wake_.wait_for(lock, idle_lifetime, [this] { return stopping_ || !tasks_.empty(); });
-    idle_--;
-    if (tasks_.empty() && (stopping_ || !woken)) break;
-    Task task = std::move(tasks_.front());
-    tasks_.pop_front();
+    state.idle++;
+    const bool woken =
+        state.wake.wait_for(lock, idle_lifetime, [&] { return state.stopping || !state.tasks.empty(); });
+    state.idle--;
+    if (state.tasks.empty() && (state.stopping || !woken)) break;
+    Task task = std::move(state.tasks.front());
+    state.tasks.pop_front();
     lock.unlock();
     task();
     task = nullptr;  // what it captured is released without the lock
     lock.lock();
   }
-  threads_--;
-  ended_.notify_all();
+  state.threads--;
+  state.ended.notify_all();
 }
 
-void TaskRunner::Shutdown() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  stopping_ = true;
-  wake_.notify_all();
-  ended_.wait(lock, [this] { return threads_ == 0; });
+void TaskRunner::Shutdown(std::chrono::steady_clock::time_point deadline) {
+  std::deque<Task> dropped;  // released without the lock, on the thread that posted them
+  std::unique_lock<std::mutex> lock(state_->mutex);
+  state_->stopping = true;
+  state_->wake.notify_all();
+  state_->ended.wait_until(lock, deadline, [this] { return state_->threads == 0; });
+  dropped.swap(state_->tasks);
+  lock.unlock();
 }

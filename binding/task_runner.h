@@ -2,30 +2,30 @@
 // share.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
+#include <chrono>
 #include <functional>
-#include <mutex>
+#include <memory>
 
 class TaskRunner {
  public:
   using Task = std::function<void()>;
 
+  TaskRunner();
+
   // Any thread. Starts a thread when none is idle, up to a limit. Throws if the system has no thread for the
   // first one.
   void Post(Task task);
 
-  // Waits for all tasks and ends all threads. Tasks posted later are dropped.
-  void Shutdown();
+  // Waits for all tasks and ends all threads. Tasks posted later are dropped. At the deadline, tasks that
+  // have not begun are dropped too, and those that run are left behind: they may go on after this object is
+  // gone.
+  void Shutdown(std::chrono::steady_clock::time_point deadline);
 
  private:
-  void Work();
+  struct State;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::condition_variable ended_;
-  std::deque<Task> tasks_;
-  size_t idle_ = 0;
-  size_t threads_ = 0;
-  bool stopping_ = false;
+  static void Work(State& state);
+
+  // Each thread has a share in it, so that one that is left behind finds it whenever it ends.
+  std::shared_ptr<State> state_;
 };

@@ -40,6 +40,8 @@ elseif(NOT MSVC)
                                            "LINKER:-z,nodelete")
 endif()
 
+keep_statics(llama_native)
+
 # Libraries are found beside the one that needs them, and the paths of the building machine stay out of them.
 set(LIBRARY_RPATH "$ORIGIN")
 if(APPLE)
@@ -63,6 +65,7 @@ if(LLAMA_NATIVE_PORTABLE)
       LIBRARY_OUTPUT_DIRECTORY "${ADDON_OUTPUT_DIRECTORY}"
       RUNTIME_OUTPUT_DIRECTORY "${ADDON_OUTPUT_DIRECTORY}")
     add_dependencies(llama_native ${library})
+    keep_statics(${library})
   endforeach()
 endif()
 

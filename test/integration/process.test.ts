@@ -184,4 +184,50 @@ describe('a process that uses the library', () => {
     expect(result.exitCode).toBe(0);
     expect(Number(result.stdout)).toBeGreaterThan(5);
   });
+
+  describe('with chat templates that would be rendered for hours', () => {
+    const templates = `
+      const template = '{% for a in range(99999) %}{% for b in range(99999) %}{{ [a, b] | join }}{% endfor %}{% endfor %}';
+      const render = (model) => model.applyChatTemplate([{ role: 'user', content: 'Hi' }], { template });`;
+
+    it('exits within seconds all the same, with its own code, though some of them have not even begun', async () => {
+      const result = await runProgram(
+        `${load}${templates}
+        const model = await loadModel(process.env.MODEL, options);
+        for (let i = 0; i < 20; i++) render(model);
+        setTimeout(() => {
+          const begin = performance.now();
+          process.on('exit', () => console.log(performance.now() - begin));
+          process.exit(7);
+        }, 100);`,
+        model,
+      );
+      expect(result).toMatchObject({ exitCode: 7, signal: null, stderr: '' });
+      expect(Number(result.stdout)).toBeLessThan(6000);
+    });
+
+    it('lets a worker thread be terminated, and goes on', async () => {
+      const result = await runProgram(
+        `import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+        import { fileURLToPath } from 'node:url';
+        ${load}${templates}
+        const model = await loadModel(process.env.MODEL, options);
+        if (isMainThread) {
+          const worker = new Worker(fileURLToPath(import.meta.url));
+          await new Promise((resolve) => worker.once('message', resolve));
+          const begin = performance.now();
+          await worker.terminate();
+          console.log(performance.now() - begin < 6000 ? 'soon' : 'late');
+          const { tokens } = await model.generate('Hi', { maxTokens: 5, ignoreEndOfSequence: true }).result;
+          console.log(tokens.length);
+          await model.close();
+        } else {
+          for (let i = 0; i < 2; i++) render(model);
+          setTimeout(() => parentPort.postMessage('rendering'), 100);
+        }`,
+        model,
+      );
+      expect(result).toMatchObject({ exitCode: 0, signal: null, stdout: 'soon\n5\n', stderr: '' });
+    });
+  });
 });
