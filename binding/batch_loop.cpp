@@ -242,7 +242,8 @@ void BatchLoop::SampleAll() {
 }
 
 bool BatchLoop::Advance(Running& running, int32_t row) {
-  const llama_token token = running.sampler->Sample(context_, row);
+  float* logits = LogitsAt(context_, row);
+  const llama_token token = running.sampler->Sample(logits);
   running.last_token = Clock::now();
   if (running.sampled++ == 0) {
     running.first_token = running.last_token;
@@ -258,7 +259,7 @@ bool BatchLoop::Advance(Running& running, int32_t row) {
   running.unreported.push_back(token);
   if (running.request.log_probabilities >= 0) {
     running.unreported_log_probabilities.push_back(
-        ReadLogProbabilities(*model_, context_, row, token, running.request.log_probabilities));
+        ReadLogProbabilities(*model_, logits, token, running.request.log_probabilities));
   }
 
   std::string text = running.text.Append(model_->Piece(token, false));

@@ -201,7 +201,7 @@ llama_token Context::Sample(Sampler& sampler, int32_t index) {
                   "Expected a sampler of the context's own model; received another model's.");
   }
   const std::lock_guard<std::mutex> lock(sampler.mutex);  // two contexts may share a sampler
-  const llama_token token = sampler.Sample(context, OutputIndex(index));
+  const llama_token token = sampler.Sample(LogitsAt(context, OutputIndex(index)));
   sampler.Accept(token, true);
   return token;
 }

@@ -19,10 +19,8 @@ void SortAll(const float* logits, int32_t count, int32_t k, std::vector<llama_to
 
 }  // namespace
 
-TokenLogProbabilities ReadLogProbabilities(const Model& model, llama_context* context, int32_t index,
-                                           llama_token token, int32_t top_count) {
-  const float* logits = llama_get_logits_ith(context, index);
-  if (logits == nullptr) throw Failure("NO_LOGITS", "llama.cpp has no logits at this index.");
+TokenLogProbabilities ReadLogProbabilities(const Model& model, const float* logits, llama_token token,
+                                           int32_t top_count) {
   const double normalizer = LogSumExp(logits, model.vocabulary_size);
   const auto entry = [&](llama_token id) {
     return TokenLogProbability{id, logits[id] - normalizer, model.Piece(id, true)};

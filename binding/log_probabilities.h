@@ -19,7 +19,6 @@ struct TokenLogProbabilities {
   std::vector<TokenLogProbability> top;  // descending
 };
 
-// From the logits at `index` of the last batch: the log-probability of `token`, and the `top_count` largest
-// ones.
-TokenLogProbabilities ReadLogProbabilities(const Model& model, llama_context* context, int32_t index,
-                                           llama_token token, int32_t top_count);
+// From a row of logits: the log-probability of `token`, and the `top_count` largest ones.
+TokenLogProbabilities ReadLogProbabilities(const Model& model, const float* logits, llama_token token,
+                                           int32_t top_count);

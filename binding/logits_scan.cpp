@@ -8,26 +8,28 @@
 
 namespace {
 
+// The addon is compiled for any processor of its architecture; these loops are so hot that they are compiled
+// for the wider vectors of newer ones too, and the loader takes what the processor has.
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define WIDE_VECTORS __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define WIDE_VECTORS
+#endif
+
 constexpr int32_t lanes = 16;
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
-
-// NaN never wins a comparison, so it is passed over.
-float Largest(const float* values, int32_t count) {
-  float lane[lanes];
-  std::fill(lane, lane + lanes, minus_infinity);
-  int32_t i = 0;
-  for (; i + lanes <= count; i += lanes) {
-    for (int32_t j = 0; j < lanes; j++) lane[j] = values[i + j] > lane[j] ? values[i + j] : lane[j];
-  }
-  float largest = *std::max_element(lane, lane + lanes);
-  for (; i < count; i++) largest = std::max(largest, values[i]);
-  return largest;
-}
 
 // exp(x) for x <= 0, to about 1e-7: 2^n times 2^f, the second from its Taylor series at |f| <= 1/2. Unlike
 // std::exp it can be computed for several values at once.
 inline float ExpOfNegative(float x) {
-  x = x > -87.0F ? x : -87.0F;  // below, the result is no normal number; 1e-38 is as good as none
+  // Below -87 the result is no normal number; 1e-38 is as good as none. The bits of negative numbers grow
+  // with their magnitude, and choosing between integers, unlike between floats, keeps GCC from branching.
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  constexpr uint32_t bits_of_minus_87 = 0xC2AE0000;
+  bits = bits < bits_of_minus_87 ? bits : bits_of_minus_87;
+  std::memcpy(&x, &bits, sizeof(x));
   const float scaled = x * 1.44269504F;
   constexpr float round_to_integer = 12582912.0F;  // 1.5 * 2^23: no room for a fraction beside it
   const float whole = (scaled + round_to_integer) - round_to_integer;
@@ -40,7 +42,33 @@ inline float ExpOfNegative(float x) {
   return power * scale;
 }
 
+// The sum of exp(value - largest).
+WIDE_VECTORS float SumOfExp(const float* values, int32_t count, float largest) {
+  float lane[lanes] = {};
+  int32_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    for (int32_t j = 0; j < lanes; j++) lane[j] += ExpOfNegative(values[i + j] - largest);
+  }
+  float sum = 0;
+  for (; i < count; i++) sum += ExpOfNegative(values[i] - largest);
+  for (const float part : lane) sum += part;
+  return sum;
+}
+
 }  // namespace
+
+// NaN never wins a comparison, so it is passed over.
+WIDE_VECTORS float LargestValue(const float* values, int32_t count) {
+  float lane[lanes];
+  std::fill(lane, lane + lanes, minus_infinity);
+  int32_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    for (int32_t j = 0; j < lanes; j++) lane[j] = values[i + j] > lane[j] ? values[i + j] : lane[j];
+  }
+  float largest = *std::max_element(lane, lane + lanes);
+  for (; i < count; i++) largest = std::max(largest, values[i]);
+  return largest;
+}
 
 int32_t IndexOfLargest(const float* values, int32_t count, const std::vector<int32_t>& skipped) {
   // The block that holds the maximum is remembered, so the values are read from memory once.
@@ -48,7 +76,7 @@ int32_t IndexOfLargest(const float* values, int32_t count, const std::vector<int
   float best = minus_infinity;
   int32_t best_block = 0;
   for (int32_t begin = 0; begin < count; begin += block) {
-    const float largest = Largest(values + begin, std::min(block, count - begin));
+    const float largest = LargestValue(values + begin, std::min(block, count - begin));
     if (largest > best) {
       best = largest;
       best_block = begin;
@@ -80,7 +108,7 @@ bool CollectLargest(const float* values, int32_t count, int32_t k, std::vector<f
   float* maxima = scratch.data();
   float* sorted = maxima + blocks;
   for (int32_t i = 0; i < blocks; i++) {
-    maxima[i] = Largest(values + i * block, std::min(block, count - i * block));
+    maxima[i] = LargestValue(values + i * block, std::min(block, count - i * block));
   }
   std::copy(maxima, maxima + blocks, sorted);
   std::nth_element(sorted, sorted + k - 1, sorted + blocks, std::greater<>());
@@ -103,7 +131,7 @@ bool CollectLargest(const float* values, int32_t count, int32_t k, std::vector<f
   return true;
 }
 
-bool HasNaN(const float* values, int32_t count) {
+WIDE_VECTORS bool HasNaN(const float* values, int32_t count) {
   int32_t lane[lanes] = {};
   int32_t i = 0;
   for (; i + lanes <= count; i += lanes) {
@@ -116,17 +144,10 @@ bool HasNaN(const float* values, int32_t count) {
 
 double LogSumExp(const float* values, int32_t count) {
   constexpr int32_t block = 4096;  // so few additions in single precision lose nothing that matters
-  const float largest = Largest(values, count);
+  const float largest = LargestValue(values, count);
   double sum = 0;
   for (int32_t begin = 0; begin < count; begin += block) {
-    const int32_t end = std::min(begin + block, count);
-    float lane[lanes] = {};
-    int32_t i = begin;
-    for (; i + lanes <= end; i += lanes) {
-      for (int32_t j = 0; j < lanes; j++) lane[j] += ExpOfNegative(values[i + j] - largest);
-    }
-    for (; i < end; i++) sum += ExpOfNegative(values[i] - largest);
-    for (const float part : lane) sum += part;
+    sum += SumOfExp(values + begin, std::min(block, count - begin), largest);
   }
   return largest + std::log(sum);
 }

@@ -7,6 +7,9 @@
 
 #include "llama.h"
 
+// NaN never counts; negative infinity if nothing else is there.
+float LargestValue(const float* values, int32_t count);
+
 // The index of the largest value, the first one if several are equal; those in `skipped` (ascending) do not
 // count.
 int32_t IndexOfLargest(const float* values, int32_t count, const std::vector<int32_t>& skipped);

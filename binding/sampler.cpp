@@ -123,34 +123,50 @@ void Sampler::CreateChain(const SamplingConfig& config, bool greedy) {
   }
   if (greedy && !config.exact_chain) params.top_k = 1;
 
-  few_candidates_ =
-      config.NeedsFewCandidates() || (greedy && config.mirostat == 0 && config.top_n_sigma <= 0);
-  few_candidates_ = few_candidates_ && !config.exact_chain;
-  top_k_ = params.top_k;
-  const auto top_k = std::find(params.samplers.begin(), params.samplers.end(), COMMON_SAMPLER_TYPE_TOP_K);
-  penalties_position_ = biases_.empty() ? 0 : 1;  // biases come first, if there are any
-  top_k_position_ = penalties_position_ + static_cast<int32_t>(top_k - params.samplers.begin());
+  PlanShortCut(params, config, greedy);
   chain_.reset(common_sampler_init(model->model, params));
   if (!chain_) throw Failure("INVALID_ARGUMENT", "llama.cpp refused the sampling options.");
+}
+
+// The positions of steps in the chain, and where it may begin.
+void Sampler::PlanShortCut(const common_params_sampling& params, const SamplingConfig& config, bool greedy) {
+  penalties_position_ = biases_.empty() ? 0 : 1;  // biases come first, if there are any
+  const auto position = [&](common_sampler_type type) {
+    const auto step = std::find(params.samplers.begin(), params.samplers.end(), type);
+    return penalties_position_ + static_cast<int32_t>(step - params.samplers.begin());
+  };
+  top_k_position_ = position(COMMON_SAMPLER_TYPE_TOP_K);
+  top_k_ = params.top_k;
+  top_p_ = params.top_p;
+  min_p_ = params.min_p;
+  min_keep_ = static_cast<size_t>(std::max(0, params.min_keep));
+  if (config.exact_chain || config.mirostat != 0 || config.top_n_sigma > 0) return;
+  if (greedy || config.NeedsFewCandidates()) {
+    short_cut_ = ShortCut::top_k;
+    next_position_ = top_k_position_;
+  } else if (params.top_k > 0 || config.typical_p < 1) {
+    return;
+  } else if (params.top_p < 1) {
+    short_cut_ = ShortCut::top_p;
+    next_position_ = position(COMMON_SAMPLER_TYPE_MIN_P);
+  } else if (params.min_p > 0) {
+    short_cut_ = ShortCut::min_p;
+    next_position_ = position(COMMON_SAMPLER_TYPE_XTC);
+  }
 }
 
 bool Sampler::IsForbidden(llama_token token) const {
   return std::binary_search(forbidden_.begin(), forbidden_.end(), token);
 }
 
-llama_token Sampler::Sample(llama_context* context, int32_t index) {
-  float* logits = llama_get_logits_ith(context, index);
-  if (logits == nullptr) {
-    throw Failure("NO_LOGITS", "Expected a position that was evaluated with logits; position " +
-                                   std::to_string(index) + " was not.");
-  }
+llama_token Sampler::Sample(float* logits) {
   llama_token token;
   if (greedy_) {
     token = IndexOfLargest(logits, model->vocabulary_size, forbidden_);
-  } else if (few_candidates_ && CollectCandidates(logits)) {
-    token = SampleCandidates();
+  } else if (short_cut_ != ShortCut::none && CollectCandidates(logits)) {
+    token = SampleCandidates(next_position_, short_cut_ != ShortCut::min_p);
   } else {
-    token = SampleVocabulary(context, index, logits);
+    token = SampleVocabulary(logits);
   }
   if (std::isnan(logits[token])) {
     throw Failure(
@@ -167,42 +183,54 @@ llama_token Sampler::Sample(llama_context* context, int32_t index) {
   return token;
 }
 
-// Biases and penalties change the logits of few tokens, which are known. So these are changed in the row, and
-// the largest are taken from there: the same as what llama.cpp's top-k leaves of the whole vocabulary.
-bool Sampler::CollectCandidates(float* logits) {
-  AdjustedRow row(logits);
+// Biases and penalties change the logits of few tokens, which are known.
+void Sampler::AdjustRow(AdjustedRow& row, const float* logits) {
   for (const llama_logit_bias& entry : biases_) row.Set(entry.token, logits[entry.token] + entry.bias);
-  if (remembered_ > 0) {
-    penalized_.clear();
-    for (const auto& [token, count] : recent_counts_) penalized_.push_back({token, logits[token], 0.0F});
-    llama_token_data_array array = {penalized_.data(), penalized_.size(), -1, false};
-    for (int32_t i = penalties_position_; i < top_k_position_; i++) {
-      llama_sampler_apply(llama_sampler_chain_get(common_sampler_get(chain_.get()), i), &array);
-    }
-    for (const llama_token_data& entry : penalized_) row.Set(entry.id, entry.logit);
+  if (remembered_ == 0) return;
+  penalized_.clear();
+  for (const auto& [token, count] : recent_counts_) penalized_.push_back({token, logits[token], 0.0F});
+  llama_token_data_array array = {penalized_.data(), penalized_.size(), -1, false};
+  for (int32_t i = penalties_position_; i < top_k_position_; i++) {
+    llama_sampler_apply(llama_sampler_chain_get(common_sampler_get(chain_.get()), i), &array);
   }
-  return CollectLargest(logits, model->vocabulary_size, top_k_, scratch_, candidates_);
+  for (const llama_token_data& entry : penalized_) row.Set(entry.id, entry.logit);
 }
 
-llama_token Sampler::SampleCandidates() {
-  llama_token_data_array array = {candidates_.data(), candidates_.size(), -1, true};
+// Takes from the row what the short cut's step leaves of the whole vocabulary; false where that cannot be
+// told.
+bool Sampler::CollectCandidates(float* logits) {
+  const int32_t count = model->vocabulary_size;
+  AdjustedRow row(logits);
+  AdjustRow(row, logits);
+  if (short_cut_ == ShortCut::top_k) return CollectLargest(logits, count, top_k_, scratch_, candidates_);
+  if (HasNaN(logits, count) || !std::isfinite(LargestValue(logits, count))) return false;
+  if (short_cut_ == ShortCut::top_p) {
+    KeepTopP(logits, count, top_p_, min_keep_, cut_buffers_, candidates_);
+    return true;
+  }
+  KeepMinP(logits, count, min_p_, candidates_);
+  return candidates_.size() >= min_keep_;
+}
+
+llama_token Sampler::SampleCandidates(int32_t first_step, bool sorted) {
+  llama_token_data_array array = {candidates_.data(), candidates_.size(), -1, sorted};
   llama_sampler* chain = common_sampler_get(chain_.get());
   const int32_t count = llama_sampler_chain_n(chain);
-  for (int32_t i = top_k_position_; i < count; i++) {
+  for (int32_t i = first_step; i < count; i++) {
     llama_sampler_apply(llama_sampler_chain_get(chain, i), &array);
   }
   return Selected(array);
 }
 
-llama_token Sampler::SampleVocabulary(llama_context* context, int32_t index, const float* logits) {
-  if (HasNaN(logits,
-             model->vocabulary_size)) {  // they have no order, so llama.cpp's sorting may not end well
-    return static_cast<llama_token>(
-        std::find_if(logits, logits + model->vocabulary_size, [](float x) { return std::isnan(x); }) -
-        logits);
+llama_token Sampler::SampleVocabulary(const float* logits) {
+  const int32_t count = model->vocabulary_size;
+  if (HasNaN(logits, count)) {  // they have no order, so llama.cpp's sorting may not end well
+    const float* found = std::find_if(logits, logits + count, [](float x) { return std::isnan(x); });
+    return static_cast<llama_token>(found - logits);
   }
-  common_sampler_sample(chain_.get(), context, index);
-  return Selected(*common_sampler_get_candidates(chain_.get(), false));
+  candidates_.resize(count);
+  for (llama_token token = 0; token < count; token++) candidates_[token] = {token, logits[token], 0.0F};
+  return SampleCandidates(0, false);
 }
 
 void Sampler::Accept(llama_token token, bool generated) {
@@ -215,6 +243,13 @@ void Sampler::Accept(llama_token token, bool generated) {
   const auto oldest = recent_counts_.find(recent_.front());
   if (--oldest->second == 0) recent_counts_.erase(oldest);
   recent_.pop_front();
+}
+
+float* LogitsAt(llama_context* context, int32_t index) {
+  float* logits = llama_get_logits_ith(context, index);
+  if (logits != nullptr) return logits;
+  throw Failure("NO_LOGITS", "Expected a position that was evaluated with logits; position " +
+                                 std::to_string(index) + " was not.");
 }
 
 Napi::Value CreateSampler(const Napi::CallbackInfo& info) {

@@ -11,6 +11,7 @@
 #include "handle.h"
 #include "model.h"
 #include "node_api.h"
+#include "probability_cut.h"
 #include "sampling.h"
 #include "sampling_config.h"
 
@@ -19,8 +20,9 @@ class Sampler {
   // Throws INVALID_TOKEN for a bias of a token outside the vocabulary.
   Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config);
 
-  // Chooses from the logits at `index` of the last batch. The row must have output.
-  llama_token Sample(llama_context* context, int32_t index);
+  // Chooses from a row of logits, one for each token of the vocabulary. The row is changed meanwhile and put
+  // back. Two threads may sample with two samplers at once.
+  llama_token Sample(float* logits);
   // Tells the sampler what was chosen, or which tokens the prompt ends with.
   void Accept(llama_token token, bool generated);
 
@@ -33,16 +35,25 @@ class Sampler {
   void CollectBiases(const SamplingConfig& config);
   void CreateChain(const SamplingConfig& config, bool greedy);
   bool IsForbidden(llama_token token) const;
+  void PlanShortCut(const common_params_sampling& params, const SamplingConfig& config, bool greedy);
+  void AdjustRow(AdjustedRow& row, const float* logits);
   bool CollectCandidates(float* logits);
-  llama_token SampleCandidates();
-  llama_token SampleVocabulary(llama_context* context, int32_t index, const float* logits);
+  llama_token SampleCandidates(int32_t first_step, bool sorted);
+  llama_token SampleVocabulary(const float* logits);
 
-  bool greedy_ = false;             // the largest logit that is not forbidden, with no chain
-  bool few_candidates_ = false;     // the chain behind top-k sees only what top-k keeps
-  int32_t top_k_ = 0;               // if few_candidates_
+  // Which tokens the rest of the chain has to see: all, or those that its first selecting step keeps.
+  enum class ShortCut { none, top_k, top_p, min_p };
+
+  bool greedy_ = false;  // the largest logit that is not forbidden, with no chain
+  ShortCut short_cut_ = ShortCut::none;
+  int32_t top_k_ = 0;  // of the short cuts
+  float top_p_ = 0;
+  float min_p_ = 0;
+  size_t min_keep_ = 0;
   common_sampler_ptr chain_;        // empty if greedy_
   int32_t penalties_position_ = 0;  // in the chain: what adjusts logits of single tokens begins here,
   int32_t top_k_position_ = 0;      // and ends here
+  int32_t next_position_ = 0;       // in the chain: what sees the candidates of the short cut
   std::vector<llama_logit_bias> biases_;
   std::vector<llama_token> forbidden_;  // ascending
   size_t remembered_ = 0;               // how many tokens penalties look back at
@@ -53,7 +64,11 @@ class Sampler {
   std::vector<float> scratch_;
   std::vector<llama_token_data> penalized_;
   std::vector<llama_token_data> candidates_;
+  CutBuffers cut_buffers_;
 };
+
+// The logits at `index` of the context's last batch. Throws NO_LOGITS where it was evaluated without output.
+float* LogitsAt(llama_context* context, int32_t index);
 
 template <>
 struct HandleKind<Sampler> {

@@ -25,6 +25,7 @@ const settings = {
   'the same with repeatPenalty 1.1': { topK: 40, topP: 0.95, temperature: 0.8, minP: 0, repeatPenalty: 1.1 },
   'top-k 256': { topK: 256, temperature: 0.8 },
   'top-k off, top-p 0.95': { topK: 0, topP: 0.95, temperature: 0.8, minP: 0 },
+  'top-k off, min-p 0.05': { topK: 0, topP: 1, temperature: 0.8, minP: 0.05 },
 };
 
 function median(numbers) {

@@ -239,7 +239,7 @@ function numbers(seed: number): () => number {
   };
 }
 
-describe('the short cut for small top-k', () => {
+describe('the short cuts of sampling', () => {
   let handle: ModelHandle;
   let native: ContextHandle;
   beforeAll(async () => {
@@ -292,13 +292,16 @@ describe('the short cut for small top-k', () => {
     };
   }
 
-  it('chooses what the chain over the whole vocabulary chooses, with any options and seed', async () => {
-    const random = numbers(20_240_501);
+  async function expectTheChainsChoice(
+    random: () => number,
+    trials: number,
+    change: (options: NativeSamplingOptions) => NativeSamplingOptions,
+  ): Promise<void> {
     const prompts = ['Once upon a time', '1 + 1 =', 'const answer =', 'The', 'Der schnelle braune Fuchs'];
     for (const [position, text] of prompts.entries()) {
       await getAddon().eval(native, await model.tokenize(text), 0, -1, false);
-      for (let trial = 0; trial < 80; trial++) {
-        const options = randomOptions(random);
+      for (let trial = 0; trial < trials; trial++) {
+        const options = change(randomOptions(random));
         const [short, exact] = await Promise.all([
           drawWith(options, 6),
           drawWith({ ...options, exactChain: true }, 6),
@@ -306,6 +309,18 @@ describe('the short cut for small top-k', () => {
         expect(short, `prompt ${position}, ${JSON.stringify(options)}`).toEqual(exact);
       }
     }
+  }
+
+  it('choose what the chain over the whole vocabulary chooses, with any options and seed', async () => {
+    await expectTheChainsChoice(numbers(20_240_501), 80, (options) => options);
+  });
+
+  it('choose the same without top-k, where top-p or min-p cuts', async () => {
+    const random = numbers(20_240_502);
+    await expectTheChainsChoice(random, 40, (options) => {
+      const topP = random() < 0.5 ? 1 : random();
+      return { ...options, topK: 0, typicalP: undefined, topP, minP: topP < 1 ? 0 : random() ** 3 };
+    });
   });
 });
 
