@@ -49,11 +49,13 @@ function toProgram(code: string): string {
 const sources = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
   .map((file) => join('lib', file));
+const pages = readdirSync(join(root, 'docs'))
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => join('docs', file));
 const examples = [
   ...examplesOf('README.md'),
   ...examplesOf('README.zh-CN.md'),
-  ...examplesOf('docs/errors.md'),
-  ...examplesOf('docs/embeddings.md'),
+  ...pages.flatMap(examplesOf),
   ...sources.flatMap(docExamplesOf),
 ];
 
