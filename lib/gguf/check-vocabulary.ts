@@ -1,3 +1,4 @@
+import { findDuplicate } from './duplicate-texts.js';
 import { arrayEntry, arrayValues, booleanValue, stringValue, uint32Value } from './header-values.js';
 import { invalidModel } from './invalid-model.js';
 import type { GgufStringArray } from './string-array.js';
@@ -126,19 +127,19 @@ function checkTokenCount(header: GgufHeader, tokens: GgufStringArray): void {
  * strings, up to a zero byte, and names an empty one `[EMPTY_<id>]`.
  */
 function checkTokenTexts(header: GgufHeader, tokens: GgufStringArray, maxBytes: number): void {
-  const ids = new Map<string, number>();
   for (let id = 0; id < tokens.length; id++) {
-    const text = (tokens.latin1At(id) ?? '').split('\0', 1)[0] || `[EMPTY_${id}]`;
-    if (text.length > maxBytes) {
-      throw damaged(header, `token ${id} has ${text.length} bytes; more than ${maxBytes} is not plausible`);
+    const [start, end] = tokens.boundsAt(id);
+    if (end - start > maxBytes) {
+      throw damaged(header, `token ${id} has ${end - start} bytes; more than ${maxBytes} is not plausible`);
     }
-    const other = ids.get(text);
-    if (other !== undefined) {
-      const shown = JSON.stringify(tokens.at(id));
-      throw damaged(header, `tokens ${other} and ${id} of tokenizer.ggml.tokens are the same: ${shown}`);
-    }
-    ids.set(text, id);
   }
+  const duplicate = findDuplicate(tokens, (id) => `[EMPTY_${id}]`);
+  if (duplicate === undefined) {
+    return;
+  }
+  const { first, second } = duplicate;
+  const shown = JSON.stringify(tokens.at(second));
+  throw damaged(header, `tokens ${first} and ${second} of tokenizer.ggml.tokens are the same: ${shown}`);
 }
 
 /** WordPiece has no byte tokens: turning one into text is an abort (`token_to_byte`). */

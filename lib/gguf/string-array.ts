@@ -23,6 +23,16 @@ export class GgufStringArray implements Iterable<string> {
     return this.#bounds.length / 2;
   }
 
+  /** @internal The bytes that hold all elements. */
+  get bytes(): Buffer {
+    return this.#holder.bytes;
+  }
+
+  /** @internal Where the bytes of an element begin and end. */
+  boundsAt(index: number): [start: number, end: number] {
+    return [this.#bounds[2 * index] as number, this.#bounds[2 * index + 1] as number];
+  }
+
   /** The string at an index from 0; undefined outside the array. Bytes that are not UTF-8 become U+FFFD. */
   at(index: number): string | undefined {
     return this.bytesAt(index)?.toString('utf8');
