@@ -65,6 +65,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<ChangeMemory>(exports, "changeMemory");
   Export<GetSequenceRange>(exports, "getSequenceRange");
   Export<SaveSequence>(exports, "saveSequence");
+  Export<SavePrefix>(exports, "savePrefix");
   Export<RestoreSequence>(exports, "restoreSequence");
   Export<ApplyChatTemplate>(exports, "applyChatTemplate");
   Export<SubmitGeneration>(exports, "submitGeneration");

@@ -73,6 +73,12 @@ float ReadFloat(const Napi::Object& options, const char* name, float fallback, d
   return IsMissing(value) ? fallback : ReadFloat(value, name, lowest, highest);
 }
 
+int64_t ReadLength(const Napi::Object& options, const char* name, int64_t fallback) {
+  constexpr double largest_exact = 9007199254740991;  // Number.MAX_SAFE_INTEGER
+  const Napi::Value value = options.Get(name);
+  return IsMissing(value) ? fallback : static_cast<int64_t>(ReadNumber(value, name, 0, largest_exact));
+}
+
 std::string ReadString(const Napi::Object& options, const char* name, const std::string& fallback) {
   const Napi::Value value = options.Get(name);
   return IsMissing(value) ? fallback : ReadString(value, name);

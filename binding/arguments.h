@@ -21,6 +21,7 @@ std::vector<std::string> ReadStrings(const Napi::Value& value, const char* name)
 int32_t ReadInteger(const Napi::Object& options, const char* name, int32_t fallback, int64_t lowest,
                     int64_t highest);
 float ReadFloat(const Napi::Object& options, const char* name, float fallback, double lowest, double highest);
+int64_t ReadLength(const Napi::Object& options, const char* name, int64_t fallback);  // in bytes
 std::string ReadString(const Napi::Object& options, const char* name, const std::string& fallback);
 
 Napi::Int32Array TokensToArray(Napi::Env env, const std::vector<llama_token>& tokens);

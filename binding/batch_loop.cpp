@@ -14,7 +14,8 @@ double Milliseconds(Clock::time_point from, Clock::time_point to) {
 
 }  // namespace
 
-BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context)
+BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context, const SequenceStates* states,
+                     size_t state_limit)
     : model_(std::move(model)),
       context_(context),
       memory_(llama_get_memory(context)),
@@ -22,7 +23,10 @@ BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context)
       context_size_(static_cast<int32_t>(llama_n_ctx(context))),
       sequence_count_(static_cast<int32_t>(llama_n_seq_max(context))),
       shares_(llama_n_seq_max(context), false),
-      keeps_state_(llama_model_is_recurrent(model_->model) || llama_model_is_hybrid(model_->model)) {}
+      keeps_state_(llama_model_is_recurrent(model_->model) || llama_model_is_hybrid(model_->model)),
+      window_(llama_model_n_swa(model_->model)),
+      states_(states),
+      state_limit_(state_limit) {}
 
 void LoopMetrics::CountStep(double milliseconds, int32_t rows) {
   if (rows == 0) return;
@@ -43,13 +47,18 @@ void BatchLoop::Submit(GenerationRequest request) {
     for (int32_t i = prompt_tokens - remembered; i < prompt_tokens; i++)
       sampler->Accept(request.tokens[i], false);
 
-    evictable_.erase(std::remove(evictable_.begin(), evictable_.end(), request.sequence), evictable_.end());
+    evictable_.erase(
+        std::remove_if(evictable_.begin(), evictable_.end(),
+                       [&](const EvictableSequence& idle) { return idle.sequence == request.sequence; }),
+        evictable_.end());
     TextStream text(request.stop_strings);
     Running running{std::move(request), std::move(sampler), std::move(text), prompt_tokens};
     running.started = running.first_token = running.last_token = started;
     running.pace = DraftPace(most_draft_tokens_);
-    FindDonor(running);
-    if (!running.waiting) running.evaluated = running.request.cached_tokens = PrepareCache(running.request);
+    if (!RestorePrefix(running)) {
+      FindDonor(running);
+      if (!running.waiting) running.evaluated = running.request.cached_tokens = PrepareCache(running.request);
+    }
     running_.push_back(std::move(running));
   } catch (const std::exception& error) {
     ClearSequence(request.sequence);
@@ -101,8 +110,8 @@ void BatchLoop::StartWaiting() {
 // Leaves exactly the cached prefix in the sequence; returns its length, 0 where the memory cannot be cut.
 int32_t BatchLoop::PrepareCache(const GenerationRequest& request) {
   // At least one token has to be evaluated, since the logits of the last one are needed.
-  const int32_t cached = std::min({request.cached_tokens, static_cast<int32_t>(request.tokens.size()) - 1,
-                                   CachedLength(request.cached_sequence)});
+  const int32_t wanted = std::min(request.cached_tokens, static_cast<int32_t>(request.tokens.size()) - 1);
+  const int32_t cached = UsablePrefix(request.cached_sequence, wanted);
   if (request.cached_sequence != request.sequence) {
     ClearSequence(request.sequence);
     if (cached <= 0 || keeps_state_) return 0;  // a state holds all tokens up to its end, not a prefix
@@ -113,13 +122,6 @@ int32_t BatchLoop::PrepareCache(const GenerationRequest& request) {
   if (cached > 0 && llama_memory_seq_rm(memory_, request.sequence, cached, -1)) return cached;
   ClearSequence(request.sequence);
   return 0;
-}
-
-// How many positions from the beginning the cache holds of a sequence. JavaScript's picture may be a step
-// behind.
-int32_t BatchLoop::CachedLength(llama_seq_id sequence) const {
-  if (!keeps_state_ && llama_memory_seq_pos_min(memory_, sequence) != 0) return 0;
-  return llama_memory_seq_pos_max(memory_, sequence) + 1;
 }
 
 void BatchLoop::Cancel(uint32_t id) {
@@ -137,7 +139,7 @@ void BatchLoop::CancelAll() {
   running_.clear();
 }
 
-void BatchLoop::SetEvictable(std::vector<llama_seq_id> sequences) {
+void BatchLoop::SetEvictable(std::vector<EvictableSequence> sequences) {
   evictable_ = std::move(sequences);
 }
 
@@ -198,6 +200,7 @@ void BatchLoop::ComposeBatch() {
 void BatchLoop::AddToBatch(Running& running, int32_t count) {
   const auto drafted = static_cast<int32_t>(running.draft.size());
   if (count + drafted > batch_.Room()) return;
+  count = std::min(count, running.UntilSnapshot());
   const llama_seq_id sequence = running.request.sequence;
   const bool complete = count > 0 && count == running.Remaining();
   for (int32_t i = 0; i < count; i++) {
@@ -226,6 +229,7 @@ void BatchLoop::SampleAll() {
     auto next = std::next(position);
     Running& running = *position;
     running.evaluated += running.in_batch;
+    if (running.in_batch > 0) TakeSnapshot(running);
     bool finished = false;
     if (running.output_index >= 0) {
       try {

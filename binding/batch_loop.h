@@ -3,6 +3,7 @@
 // JavaScript only to be told something new.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <list>
@@ -15,7 +16,9 @@
 #include "log_probabilities.h"
 #include "model.h"
 #include "sampler.h"
+#include "sequence_state.h"
 #include "speculator.h"
+#include "state_bytes.h"
 #include "text_stream.h"
 
 using Clock = std::chrono::steady_clock;
@@ -31,7 +34,11 @@ struct GenerationRequest {
   // The first `cached_tokens` tokens are already in the KV cache of `cached_sequence`.
   llama_seq_id cached_sequence = 0;
   int32_t cached_tokens = 0;
-  int32_t max_tokens = -1;  // below 0: no limit
+  // A saved state to begin from instead, whose first `state_tokens` positions are the first tokens.
+  StateBytes state;
+  int32_t state_tokens = 0;
+  std::vector<int32_t> snapshots;  // ascending: numbers of prompt tokens after which the sequence is saved
+  int32_t max_tokens = -1;         // below 0: no limit
   std::vector<std::string> stop_strings;
   ContextFullPolicy context_full = ContextFullPolicy::stop;
   int32_t keep_tokens = 0;  // how many of the first tokens a shift keeps
@@ -81,22 +88,67 @@ struct LoopMetrics {
   uint64_t shifts = 0;
   uint64_t draft_tokens = 0;
   uint64_t accepted_draft_tokens = 0;
+  uint64_t states_saved = 0;
+  uint64_t state_bytes_saved = 0;
+  uint64_t states_restored = 0;
+  uint64_t state_tokens_restored = 0;
+  uint64_t states_refused = 0;  // damaged, or another model's
+  double state_save_ms = 0;
+  double state_restore_ms = 0;
   double step_ms = 0;
   uint64_t step_histogram[buckets] = {};
 
   void CountStep(double milliseconds, int32_t rows);
 };
 
+// A sequence that no generation uses. What it holds is known to JavaScript by the key, and saved when it is
+// given up unless the key is 0.
+struct EvictableSequence {
+  llama_seq_id sequence = -1;
+  int32_t key = 0;
+};
+
+// A state on its way to JavaScript; it counts as unclaimed until it got there.
+struct SavedState {
+  StateBytes bytes;
+  std::shared_ptr<void> claim;
+};
+
+struct EvictedSequence {
+  llama_seq_id sequence = -1;
+  int32_t key = 0;
+  SavedState state;  // without bytes if it was not saved
+};
+
+struct Snapshot {
+  uint32_t id = 0;  // of the generation
+  int32_t position = 0;
+  SavedState state;
+};
+
+// A generation whose saved state was of no use.
+struct UnrestoredState {
+  uint32_t id = 0;
+  bool invalid = false;  // else there was no room for it
+};
+
 struct StepEvents {
   std::vector<GenerationEvent> generations;
-  std::vector<llama_seq_id> evicted;  // idle sequences whose cache was given up for room
+  std::vector<EvictedSequence> evicted;  // idle sequences whose cache was given up for room
+  std::vector<Snapshot> snapshots;
+  std::vector<UnrestoredState> unrestored;
 
-  bool empty() const { return generations.empty() && evicted.empty(); }
+  bool empty() const {
+    return generations.empty() && evicted.empty() && snapshots.empty() && unrestored.empty();
+  }
 };
 
 class BatchLoop {
  public:
-  BatchLoop(std::shared_ptr<Model> model, llama_context* context);
+  // `states` and `context` outlive the loop. JavaScript is sent no states beyond `state_limit` bytes that it
+  // has not taken yet.
+  BatchLoop(std::shared_ptr<Model> model, llama_context* context, const SequenceStates* states,
+            size_t state_limit);
   BatchLoop(const BatchLoop&) = delete;
   BatchLoop& operator=(const BatchLoop&) = delete;
 
@@ -107,7 +159,9 @@ class BatchLoop {
   void Cancel(uint32_t id);
   void CancelAll();
   // Sequences that no generation uses, in the order in which their cache may be given up.
-  void SetEvictable(std::vector<llama_seq_id> sequences);
+  void SetEvictable(std::vector<EvictableSequence> sequences);
+  // The state of a sequence that holds exactly this many tokens; without bytes if it does not.
+  SavedState SavePrefix(llama_seq_id sequence, int32_t length);
 
   bool HasWork() const { return !running_.empty(); }
   // One batch; a no-op without work.
@@ -139,6 +193,7 @@ class BatchLoop {
     bool paused = false;   // gave its cache up; is computed again when there is room
     bool waiting = false;  // for its donor, another generation that is still reading the prefix they share
     uint32_t donor = 0;
+    size_t snapshots_taken = 0;             // or passed
     std::vector<llama_token> unreported{};  // generated tokens whose text is still held back
     std::vector<TokenLogProbabilities> unreported_log_probabilities{};
     Clock::time_point started{};
@@ -146,12 +201,18 @@ class BatchLoop {
     Clock::time_point last_token{};
 
     bool Active() const { return !paused && !waiting; }
+    int32_t UntilSnapshot() const;
     int32_t Remaining() const { return static_cast<int32_t>(request.tokens.size()) - evaluated; }
   };
   using RunningList = std::list<Running>;  // in the order of submission
 
   int32_t PrepareCache(const GenerationRequest& request);
-  int32_t CachedLength(llama_seq_id sequence) const;
+  int32_t UsablePrefix(llama_seq_id sequence, int32_t wanted) const;
+  bool RestorePrefix(Running& running);
+  bool LoadState(llama_seq_id sequence, const StateBytes& bytes, int32_t positions);
+  SavedState Save(llama_seq_id sequence);
+  void TakeSnapshot(Running& running);
+  void ReportEvicted(const EvictableSequence& victim);
   void FindDonor(Running& newcomer);
   void StartWaiting();
   Running* Find(uint32_t id);
@@ -186,8 +247,12 @@ class BatchLoop {
   bool keeps_state_;  // recurrent and hybrid models: the memory is a state and cannot be cut at any point
   std::unique_ptr<Speculator> speculator_;
   int32_t most_draft_tokens_ = 0;
+  int32_t window_;    // of the layers that attend to a sliding window; 0: there are none
+  const SequenceStates* states_;
+  size_t state_limit_;
+  std::shared_ptr<std::atomic<size_t>> unclaimed_bytes_ = std::make_shared<std::atomic<size_t>>(0);
   RunningList running_;
-  std::vector<llama_seq_id> evictable_;
+  std::vector<EvictableSequence> evictable_;
   LoopMetrics metrics_;
   StepEvents events_;
   bool urgent_ = false;  // an event that must not wait

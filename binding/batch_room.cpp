@@ -8,22 +8,21 @@
 // Gives up the cache of a sequence that no generation uses: the first of JavaScript's list, or one that
 // JavaScript has not heard of yet, such as that of a generation which ended in the last step.
 bool BatchLoop::EvictIdleSequence() {
-  llama_seq_id victim = -1;
+  EvictableSequence victim;
   if (!evictable_.empty()) {
     victim = evictable_.front();
     evictable_.erase(evictable_.begin());
   }
-  for (llama_seq_id sequence = 0; victim < 0 && sequence < sequence_count_; sequence++) {
+  for (llama_seq_id sequence = 0; victim.sequence < 0 && sequence < sequence_count_; sequence++) {
     const bool used = std::any_of(running_.begin(), running_.end(), [&](const Running& running) {
       return running.request.sequence == sequence;
     });
-    if (!used && llama_memory_seq_pos_max(memory_, sequence) >= 0) victim = sequence;
+    if (!used && llama_memory_seq_pos_max(memory_, sequence) >= 0) victim.sequence = sequence;
   }
-  if (victim < 0) return false;
-  ClearSequence(victim);
+  if (victim.sequence < 0) return false;
+  ReportEvicted(victim);
+  ClearSequence(victim.sequence);
   metrics_.evictions++;
-  events_.evicted.push_back(victim);
-  urgent_ = true;
   room_freed_ = true;
   return true;
 }
@@ -82,16 +81,21 @@ void BatchLoop::Shift(Running& running) {
   const int32_t discard = std::max(1, (total - keep) / 2);
   const llama_seq_id sequence = running.request.sequence;
   tokens.erase(tokens.begin() + keep, tokens.begin() + keep + discard);
+  running.request.snapshots.clear();  // they were positions of the prompt as it was
   running.shifts++;
   metrics_.shifts++;
 
+  // A sliding window may have lost what lies before it: it must then end behind the kept tokens.
+  const bool window_intact = llama_memory_seq_pos_min(memory_, sequence) == 0 ||
+                             (window_ > 0 && running.evaluated - discard - keep >= window_);
   const bool in_place = !shares_[sequence] && !keeps_state_ && running.evaluated >= keep + discard &&
-                        llama_memory_can_shift(memory_);
+                        window_intact && llama_memory_can_shift(memory_);
   if (in_place && llama_memory_seq_rm(memory_, sequence, keep, keep + discard)) {
     llama_memory_seq_add(memory_, sequence, keep + discard, -1, -discard);
     running.evaluated -= discard;
-  } else if (keep > 0 && llama_memory_seq_rm(memory_, sequence, keep, -1)) {
-    running.evaluated = std::min(running.evaluated, keep);
+  } else if (const int32_t kept = UsablePrefix(sequence, keep);
+             kept > 0 && llama_memory_seq_rm(memory_, sequence, kept, -1)) {
+    running.evaluated = kept;
   } else {
     ClearSequence(sequence);
     running.evaluated = 0;

@@ -11,9 +11,13 @@ namespace {
 std::atomic<uint32_t> next_id{1};
 }
 
-Context::Context(std::shared_ptr<Model> owner, llama_context_params params,
+Context::Context(std::shared_ptr<Model> owner, llama_context_params params, size_t state_limit,
                  std::optional<SpeculationConfig> speculation)
-    : model(std::move(owner)), id(next_id++), params_(params), speculation_(std::move(speculation)) {}
+    : model(std::move(owner)),
+      id(next_id++),
+      params_(params),
+      state_limit_(state_limit),
+      speculation_(std::move(speculation)) {}
 
 Context::~Context() {
   Free();
@@ -55,7 +59,8 @@ void Context::Create() {
   if (context == nullptr) throw Failure("CONTEXT_CREATE_FAILED", log.Text());
   AttachThreads();
   has_memory = llama_get_memory(context) != nullptr && !llama_model_has_encoder(model->model);
-  if (has_memory) loop = std::make_unique<BatchLoop>(model, context);
+  states = std::make_unique<SequenceStates>(context, StateFingerprint(*model, params_));
+  if (has_memory) loop = std::make_unique<BatchLoop>(model, context, states.get(), state_limit_);
   if (speculation_) CreateSpeculator();
   sequence_limit = static_cast<int32_t>(llama_n_seq_max(context));
 }

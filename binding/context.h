@@ -16,13 +16,15 @@
 #include "handle.h"
 #include "model.h"
 #include "node_api.h"
+#include "sequence_state.h"
 
 class Context : public std::enable_shared_from_this<Context> {
  public:
   // Takes what the loop reports; called on the context's thread.
   using EventSink = std::function<void(StepEvents)>;
 
-  Context(std::shared_ptr<Model> model, llama_context_params params,
+  // `state_limit`: most bytes of saved states on their way to JavaScript.
+  Context(std::shared_ptr<Model> model, llama_context_params params, size_t state_limit,
           std::optional<SpeculationConfig> speculation);
   ~Context();
   Context(const Context&) = delete;
@@ -50,6 +52,7 @@ class Context : public std::enable_shared_from_this<Context> {
   const uint32_t id;
   llama_context* context = nullptr;
   std::unique_ptr<BatchLoop> loop;
+  std::unique_ptr<SequenceStates> states;
   int32_t sequence_limit = 0;
   bool has_memory = false;  // encoders have none
 
@@ -66,6 +69,7 @@ class Context : public std::enable_shared_from_this<Context> {
   int32_t OutputIndex(int32_t index) const;
 
   llama_context_params params_;
+  size_t state_limit_;
   std::optional<SpeculationConfig> speculation_;
   ggml_threadpool_t threads_ = nullptr;
   EventSink sink_;

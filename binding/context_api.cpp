@@ -9,7 +9,7 @@
 #include "embedding.h"
 #include "generation_api.h"
 #include "promise_worker.h"
-#include "sequence_state.h"
+#include "state_bytes.h"
 
 namespace {
 
@@ -55,7 +55,7 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   params.type_k = ReadCacheType(options, "keyType");
   params.type_v = ReadCacheType(options, "valueType");
   params.kv_unified = true;  // sequences share memory and can share prefixes
-  params.swa_full = true;    // otherwise a sliding-window model could not continue from a cached prefix
+  params.swa_full = ReadBool(options.Get("fullWindow"), true);
   params.no_perf = true;
   ReadPooling(options, params);
   return params;
@@ -104,7 +104,9 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
                   "The model was loaded with vocabOnly; load it without that option to evaluate.");
   }
   auto options = info[1].As<Napi::Object>();
-  auto context = std::make_shared<Context>(model, ReadContextParams(options), ReadSpeculation(options));
+  const int64_t state_limit = ReadLength(options, "stateLimit", 0);
+  auto context = std::make_shared<Context>(model, ReadContextParams(options), state_limit,
+                                           ReadSpeculation(options));
   auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
 
   return RunAsync(
@@ -263,26 +265,30 @@ Napi::Value SaveSequence(const Napi::CallbackInfo& info) {
   const llama_seq_id sequence = ReadSequence(*context, info[1]);
   return RunAsync(
       info.Env(), ContextExecutor(context),
-      [context = context.get(), sequence] { return SaveSequenceState(*context, sequence); },
-      [](Napi::Env env, std::vector<uint8_t>& bytes) -> Napi::Value {
-        auto array = Napi::Uint8Array::New(env, bytes.size());
-        std::copy(bytes.begin(), bytes.end(), array.Data());
-        return array;
+      [context = context.get(), sequence] { return context->states->Save(sequence); },
+      [](Napi::Env env, StateBytes& bytes) { return ToUint8Array(env, bytes); });
+}
+
+Napi::Value SavePrefix(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Context> context = UnwrapWithMemory(info[0]);
+  const llama_seq_id sequence = ReadSequence(*context, info[1]);
+  const int32_t length = ReadInteger(info[2], "length", 1, int_max);
+  return RunAsync(
+      info.Env(), ContextExecutor(context),
+      [raw = context.get(), sequence, length] { return raw->loop->SavePrefix(sequence, length); },
+      [](Napi::Env env, SavedState& state) {
+        return state.bytes.size > 0 ? ToUint8Array(env, state.bytes) : env.Undefined();
       });
 }
 
 Napi::Value RestoreSequence(const Napi::CallbackInfo& info) {
   std::shared_ptr<Context> context = UnwrapWithMemory(info[0]);
   const llama_seq_id sequence = ReadSequence(*context, info[1]);
-  if (!info[2].IsTypedArray() || info[2].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
-    throw Failure("INVALID_ARGUMENT", "Expected a Uint8Array for the saved state.");
-  }
-  auto array = info[2].As<Napi::Uint8Array>();
-  std::vector<uint8_t> bytes(array.Data(), array.Data() + array.ElementLength());
+  StateBytes bytes = PinBytes(info[2]);
   return RunAsync(
       info.Env(), ContextExecutor(context),
       [context = context.get(), sequence, bytes = std::move(bytes)] {
-        RestoreSequenceState(*context, sequence, bytes);
+        context->states->Restore(sequence, bytes);
         return Nothing{};
       },
       ToUndefined);

@@ -21,6 +21,8 @@ Napi::Value Sample(const Napi::CallbackInfo& info);     // (context, sampler, in
 Napi::Value ChangeMemory(
     const Napi::CallbackInfo& info);  // (context, operation, a, b, from, to, delta) => Promise<boolean>
 Napi::Value GetSequenceRange(
-    const Napi::CallbackInfo& info);                          // (context, sequence) => Promise<[first, last]>
-Napi::Value SaveSequence(const Napi::CallbackInfo& info);     // (context, sequence) => Promise<Uint8Array>
+    const Napi::CallbackInfo& info);                       // (context, sequence) => Promise<[first, last]>
+Napi::Value SaveSequence(const Napi::CallbackInfo& info);  // (context, sequence) => Promise<Uint8Array>
+Napi::Value SavePrefix(
+    const Napi::CallbackInfo& info);  // (context, sequence, length) => Promise<Uint8Array | undefined>
 Napi::Value RestoreSequence(const Napi::CallbackInfo& info);  // (context, sequence, bytes) => Promise<void>

@@ -1,11 +1,13 @@
 #include "generation_api.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
 #include "arguments.h"
 #include "context.h"
 #include "promise_worker.h"
+#include "state_bytes.h"
 
 namespace {
 
@@ -78,6 +80,54 @@ Napi::Array LogProbabilitiesToArray(Napi::Env env, const std::vector<TokenLogPro
   return result;
 }
 
+Napi::Array EvictedToArray(Napi::Env env, const std::vector<EvictedSequence>& evicted) {
+  auto result = Napi::Array::New(env, evicted.size());
+  for (uint32_t i = 0; i < evicted.size(); i++) {
+    auto entry = Napi::Object::New(env);
+    entry.Set("sequence", evicted[i].sequence);
+    entry.Set("key", evicted[i].key);
+    const StateBytes& state = evicted[i].state.bytes;
+    if (state.size > 0) entry.Set("state", ToUint8Array(env, state));
+    result.Set(i, entry);
+  }
+  return result;
+}
+
+Napi::Array SnapshotsToArray(Napi::Env env, const std::vector<Snapshot>& snapshots) {
+  auto result = Napi::Array::New(env, snapshots.size());
+  for (uint32_t i = 0; i < snapshots.size(); i++) {
+    auto entry = Napi::Object::New(env);
+    entry.Set("id", snapshots[i].id);
+    entry.Set("position", snapshots[i].position);
+    entry.Set("state", ToUint8Array(env, snapshots[i].state.bytes));
+    result.Set(i, entry);
+  }
+  return result;
+}
+
+Napi::Array UnrestoredToArray(Napi::Env env, const std::vector<UnrestoredState>& unrestored) {
+  auto result = Napi::Array::New(env, unrestored.size());
+  for (uint32_t i = 0; i < unrestored.size(); i++) {
+    auto entry = Napi::Object::New(env);
+    entry.Set("id", unrestored[i].id);
+    entry.Set("invalid", unrestored[i].invalid);
+    result.Set(i, entry);
+  }
+  return result;
+}
+
+// The saved state that a request may begin from, and the snapshots that it asks for.
+void ReadStates(const Napi::Object& options, GenerationRequest& request) {
+  const Napi::Value snapshots = options.Get("snapshots");
+  if (!snapshots.IsUndefined()) request.snapshots = ReadTokens(snapshots);
+  if (!std::is_sorted(request.snapshots.begin(), request.snapshots.end()))
+    throw Failure("INVALID_ARGUMENT", "Expected snapshots in ascending order.");
+  const Napi::Value state = options.Get("state");
+  if (state.IsUndefined()) return;
+  request.state = PinBytes(state);
+  request.state_tokens = ReadInteger(options.Get("stateTokens"), "stateTokens", 0, int_max);
+}
+
 }  // namespace
 
 Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
@@ -98,7 +148,9 @@ Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
   }
   auto result = Napi::Object::New(env);
   result.Set("generations", generations);
-  if (!events.evicted.empty()) result.Set("evicted", TokensToArray(env, events.evicted));
+  if (!events.evicted.empty()) result.Set("evicted", EvictedToArray(env, events.evicted));
+  if (!events.snapshots.empty()) result.Set("snapshots", SnapshotsToArray(env, events.snapshots));
+  if (!events.unrestored.empty()) result.Set("unrestored", UnrestoredToArray(env, events.unrestored));
   return result;
 }
 
@@ -115,6 +167,7 @@ Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
   request.cached_sequence =
       ReadInteger(options, "cachedSequence", request.sequence, 0, context->sequence_limit - 1);
   request.cached_tokens = ReadInteger(options, "cachedTokens", 0, 0, int_max);
+  ReadStates(options, request);
   request.max_tokens = ReadInteger(options, "maxTokens", -1, -1, int_max);
   request.stop_strings = ReadStrings(options.Get("stopStrings"), "stop");
   request.context_full = ReadContextFullPolicy(options);
@@ -145,11 +198,15 @@ Napi::Value CancelGeneration(const Napi::CallbackInfo& info) {
 
 Napi::Value SetEvictable(const Napi::CallbackInfo& info) {
   std::shared_ptr<Context> context = Unwrap<Context>(info[0]);
-  std::vector<llama_seq_id> sequences = ReadTokens(info[1]);
-  for (const llama_seq_id sequence : sequences) {
-    if (sequence < 0 || sequence >= context->sequence_limit) {
+  const std::vector<llama_seq_id> ids = ReadTokens(info[1]);
+  const std::vector<int32_t> keys = ReadTokens(info[2]);
+  if (keys.size() != ids.size()) throw Failure("INVALID_ARGUMENT", "Expected a key for each sequence.");
+  std::vector<EvictableSequence> sequences;
+  for (size_t i = 0; i < ids.size(); i++) {
+    if (ids[i] < 0 || ids[i] >= context->sequence_limit) {
       throw Failure("INVALID_SEQUENCE", "Expected sequences of this context.");
     }
+    sequences.push_back({ids[i], keys[i]});
   }
   context->RequireMemory();
   context->Post([raw = context.get(), sequences = std::move(sequences)]() mutable {
@@ -177,6 +234,13 @@ Napi::Value GetMetrics(const Napi::CallbackInfo& info) {
         set("shifts", static_cast<double>(metrics.shifts));
         set("draftTokens", static_cast<double>(metrics.draft_tokens));
         set("acceptedDraftTokens", static_cast<double>(metrics.accepted_draft_tokens));
+        set("statesSaved", static_cast<double>(metrics.states_saved));
+        set("stateBytesSaved", static_cast<double>(metrics.state_bytes_saved));
+        set("statesRestored", static_cast<double>(metrics.states_restored));
+        set("stateTokensRestored", static_cast<double>(metrics.state_tokens_restored));
+        set("statesRefused", static_cast<double>(metrics.states_refused));
+        set("stateSaveMs", metrics.state_save_ms);
+        set("stateRestoreMs", metrics.state_restore_ms);
         set("stepMs", metrics.step_ms);
         auto histogram = Napi::Array::New(env, LoopMetrics::buckets);
         for (uint32_t i = 0; i < LoopMetrics::buckets; i++) {

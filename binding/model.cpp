@@ -174,6 +174,7 @@ Napi::Value GetModelInfo(const Napi::CallbackInfo& info) {
   result.Set("endOfTurn", TokenOrUndefined(env, llama_vocab_eot(handle->vocabulary)));
   result.Set("hasEncoder", llama_model_has_encoder(model));
   result.Set("hasDecoder", llama_model_has_decoder(model));
+  result.Set("slidingWindow", llama_model_n_swa(model));
   result.Set("isRecurrent", llama_model_is_recurrent(model) || llama_model_is_hybrid(model));
   return result;
 }

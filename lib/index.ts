@@ -8,7 +8,8 @@ export { Chat, type ChatOptions, type ChatSendOptions } from './chat/chat.js';
 export type { ChatMessage, ChatTemplateOptions, RenderedChat } from './chat/types.js';
 export type { EmbedOptions, EmbedProgress, Pooling } from './embed/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
-export type { ModelMetrics } from './engine/metrics.js';
+export type { ModelMetrics, PrefixCacheMetrics } from './engine/metrics.js';
+export type { PrefixCacheOptions } from './engine/prefix-cache-options.js';
 export {
   AbortError,
   AddonError,

@@ -14,7 +14,9 @@ import {
 } from '../native/addon.js';
 import { type ModelMetrics, toModelMetrics } from './metrics.js';
 import { type MetricsListener, MetricsReporter } from './metrics-reporter.js';
-import { SequenceTable } from './sequence-table.js';
+import { PrefixKeeper, type Restoration } from './prefix-keeper.js';
+import { PrefixStore, type PrefixStoreOptions } from './prefix-store.js';
+import { type Placement, SequenceTable } from './sequence-table.js';
 
 /** A generation as the layers above ask for it. */
 export interface EngineRequest {
@@ -41,8 +43,10 @@ export interface EngineOptions extends NativeContextOptions {
   readonly queueLimit: number;
   /** Least time between two reports of metrics. */
   readonly metricsIntervalMs: number;
-  /** False for models whose memory is a state and cannot be shared in part. */
+  /** False for models whose memory cannot be shared in part: they go on from checkpoints. */
   readonly canShare: boolean;
+  /** Prefixes beyond the KV cache; undefined for none. */
+  readonly store: PrefixStoreOptions | undefined;
 }
 
 /** Tokens, and the part of the KV cache that holds them. */
@@ -70,8 +74,19 @@ interface Job {
   /** Where it runs; undefined while it waits. */
   sequence: number | undefined;
   cancelled: boolean;
+  /** Its saved prefix: not looked for yet, being read, or read (undefined: none). */
+  restoration: 'unknown' | 'loading' | Restoration | undefined;
   readonly removeAbortListener: () => void;
 }
+
+const nothingStored = {
+  memoryEntries: 0,
+  memoryBytes: 0,
+  diskEntries: 0,
+  diskBytes: 0,
+  refused: 0,
+  failures: 0,
+};
 
 /** Engines with work: they must not be collected while only native code knows of them. */
 const working = new Set<Engine>();
@@ -86,12 +101,14 @@ export class Engine {
   readonly #queueLimit: number;
   readonly #canShare: boolean;
   readonly #metrics: MetricsReporter;
+  readonly #keeper: PrefixKeeper | undefined;
+  readonly #store: PrefixStore | undefined;
   readonly #jobs = new Map<number, Job>();
   #queue: Job[] = [];
   #nextId = 1;
   #closing: Promise<void> | undefined;
 
-  private constructor(context: NativeContext, options: EngineOptions) {
+  private constructor(context: NativeContext, options: EngineOptions, store: PrefixStore | undefined) {
     this.#context = context;
     this.#queueLimit = options.queueLimit;
     this.#canShare = options.canShare;
@@ -102,6 +119,15 @@ export class Engine {
       contextSize: context.contextSize,
       canShare: options.canShare,
     });
+    this.#store = store;
+    if (store === undefined) return;
+    this.#keeper = new PrefixKeeper({
+      handle: context.handle,
+      store,
+      sequences: this.#sequences,
+      memoryBytes: options.store?.memoryBytes ?? 0,
+      checkpoints: !options.canShare,
+    });
   }
 
   /**
@@ -109,16 +135,19 @@ export class Engine {
    * @throws ContextError with code CONTEXT_CREATE_FAILED or OUT_OF_MEMORY.
    */
   static async create(model: ModelHandle, options: EngineOptions): Promise<Engine> {
-    const { canShare, queueLimit: _queueLimit, metricsIntervalMs: _interval, ...native } = options;
+    const { canShare, queueLimit: _queueLimit, metricsIntervalMs: _interval, ...rest } = options;
+    const { store: storeOptions, ...native } = rest;
+    const store = storeOptions === undefined ? undefined : await PrefixStore.open(storeOptions);
     // Sequences beyond those that run cost nothing where memory is shared, and keep prefixes of earlier ones.
     const sequences = options.sequences + (canShare ? residentSequences : 0);
+    const stateLimit = Math.max(storeOptions?.memoryBytes ?? 0, storeOptions?.disk?.limitBytes ?? 0);
     // The listener must not keep the engine alive, or an abandoned model would never be collected.
     let reference: WeakRef<Engine> | undefined;
-    const context = await getAddon().createContext(model, { ...native, sequences }, (events) => {
+    const context = await getAddon().createContext(model, { ...native, sequences, stateLimit }, (events) => {
       const engine = reference?.deref();
       if (engine !== undefined) engine.#onEvents(events);
     });
-    const created = new Engine(context, options);
+    const created = new Engine(context, options, store);
     reference = new WeakRef(created);
     return created;
   }
@@ -134,7 +163,8 @@ export class Engine {
     const running = this.#sequences.running;
     const residentTokens = this.#sequences.residentTokens;
     const native = await getAddon().getMetrics(this.#context.handle);
-    return toModelMetrics(native, { waiting, running, residentTokens, ...this.#context });
+    const stored = this.#store?.counts() ?? nothingStored;
+    return toModelMetrics(native, { waiting, running, residentTokens, stored, ...this.#context });
   }
 
   /** Reports metrics while there is work; see {@link MetricsReporter}. */
@@ -157,6 +187,7 @@ export class Engine {
       stopStrings: [],
       sequence: undefined,
       cancelled: false,
+      restoration: 'unknown',
       removeAbortListener: () => request.signal?.removeEventListener('abort', onAbort),
     };
     this.#jobs.set(id, job);
@@ -207,6 +238,7 @@ export class Engine {
   async restorePrefix({ tokens, state }: SavedPrefix): Promise<void> {
     const spare = tokens.length < this.contextSize ? this.#sequences.findSpare() : undefined;
     if (spare === undefined) return;
+    this.#keeper?.giveUp(spare, this.#sequences.tokensOf(spare));
     this.#sequences.start(spare, []);
     let restored = false;
     try {
@@ -221,7 +253,9 @@ export class Engine {
   /** Ends everything that runs with a ClosedError and frees the context. */
   close(): Promise<void> {
     if (this.#closing === undefined) {
-      this.#closing = getAddon().closeContext(this.#context.handle);
+      const kept = this.#keeper?.close();
+      const closed = getAddon().closeContext(this.#context.handle);
+      this.#closing = Promise.all([closed, kept]).then(() => {});
       for (const job of [...this.#jobs.values()]) {
         this.#fail(
           job,
@@ -264,50 +298,96 @@ export class Engine {
     this.#admit();
   }
 
-  /** Starts what waits, as long as there is a sequence for it. */
+  /** Starts what waits, as long as there is a sequence for it. What still reads its saved prefix lets others pass. */
   #admit(): void {
-    for (let job = this.#queue[0]; job !== undefined; job = this.#queue[0]) {
-      const placement = this.#sequences.place(job.prompt);
+    let loading = 0;
+    for (const job of [...this.#queue]) {
+      const placement = this.#sequences.place(job.prompt, loading);
       if (placement === undefined) break;
-      this.#queue.shift();
-      const { sequence, cachedSequence, cachedTokens } = placement;
-      const before = this.#sequences.start(sequence, job.prompt);
-      job.sequence = sequence;
-      try {
-        getAddon().submitGeneration(this.#context.handle, {
-          ...job.request.sampling,
-          id: job.id,
-          sequence,
-          tokens: job.prompt,
-          cachedSequence,
-          cachedTokens,
-          maxTokens: job.request.maxTokens ?? -1,
-          stopStrings: job.stopStrings,
-          contextFull: job.request.contextFull,
-          keepTokens: job.request.keepTokens,
-          logprobs: job.request.logprobs,
-          speculate: job.request.speculate,
-          waitedMs: performance.now() - job.asked,
-        });
-      } catch (error) {
-        this.#sequences.finish(sequence, before); // refused before anything was touched
-        job.sequence = undefined;
-        this.#fail(job, error);
+      if (!this.#hasRestoration(job, placement)) {
+        loading++;
+        continue;
       }
+      this.#queue = this.#queue.filter((waiting) => waiting !== job);
+      this.#start(job, placement);
     }
     this.#announceEvictable();
+  }
+
+  /** Whether it is known what the job begins from. If it has to be read, the job is admitted when that is done. */
+  #hasRestoration(job: Job, { cachedTokens }: Placement): boolean {
+    if (job.restoration === 'loading') return false;
+    if (job.restoration !== 'unknown') return true;
+    const match = this.#keeper?.find(job.prompt, cachedTokens);
+    job.restoration = undefined;
+    if (match === undefined || this.#keeper === undefined) return true;
+    const { prefix, length } = match;
+    if (prefix.state !== undefined) {
+      this.#store?.touch(prefix);
+      job.restoration = { prefix, state: prefix.state, length };
+      return true;
+    }
+    job.restoration = 'loading';
+    this.#keeper.load(match).then((restoration) => {
+      job.restoration = restoration;
+      if (this.#closing === undefined) this.#admit();
+    });
+    return false;
+  }
+
+  #start(job: Job, placement: Placement): void {
+    const { sequence, cachedSequence, cachedTokens } = placement;
+    const found = typeof job.restoration === 'object' ? job.restoration : undefined;
+    job.restoration = undefined; // its bytes are not held on to
+    const restoration = found !== undefined && found.length > cachedTokens ? found : undefined;
+    this.#keeper?.beforeUse(placement, restoration !== undefined);
+    const before = this.#sequences.start(sequence, job.prompt);
+    job.sequence = sequence;
+    try {
+      if (restoration !== undefined) this.#keeper?.restoring(job.id, restoration);
+      const cached = restoration?.length ?? cachedTokens;
+      const snapshots = this.#keeper?.checkpointsFor(job.prompt, cached) ?? [];
+      getAddon().submitGeneration(this.#context.handle, {
+        ...job.request.sampling,
+        id: job.id,
+        sequence,
+        tokens: job.prompt,
+        cachedSequence,
+        cachedTokens,
+        ...(restoration && { state: restoration.state, stateTokens: restoration.length }),
+        ...(snapshots.length > 0 && { snapshots: Int32Array.from(snapshots) }),
+        maxTokens: job.request.maxTokens ?? -1,
+        stopStrings: job.stopStrings,
+        contextFull: job.request.contextFull,
+        keepTokens: job.request.keepTokens,
+        logprobs: job.request.logprobs,
+        speculate: job.request.speculate,
+        waitedMs: performance.now() - job.asked,
+      });
+    } catch (error) {
+      this.#sequences.finish(sequence, before); // refused before anything was touched
+      job.sequence = undefined;
+      this.#fail(job, error);
+    }
   }
 
   /** Keeps cold prefixes bounded, and tells the loop in which order it may give up the others. */
   #announceEvictable(): void {
     const { handle } = this.#context;
-    for (const sequence of this.#sequences.takeExcess()) {
+    for (const { sequence, tokens } of this.#sequences.takeExcess()) {
+      this.#keeper?.giveUp(sequence, tokens);
       // Nobody waits for it; if the context closes first, there is nothing left to remove.
       getAddon()
         .changeMemory(handle, 'remove', sequence, sequence, -1, -1, 0)
         .catch(() => {});
     }
-    getAddon().setEvictable(handle, Int32Array.from(this.#sequences.evictable()));
+    const idle = this.#sequences.evictable();
+    if (this.#keeper !== undefined) {
+      this.#keeper.announce(idle);
+      return;
+    }
+    const ids = Int32Array.from(idle, ({ sequence }) => sequence);
+    getAddon().setEvictable(handle, ids, new Int32Array(ids.length));
   }
 
   #cancel(id: number): void {
@@ -328,8 +408,14 @@ export class Engine {
   }
 
   #onEvents(events: NativeStepEvents): void {
-    for (const sequence of events.evicted ?? []) {
-      this.#sequences.evicted(sequence);
+    for (const evicted of events.evicted ?? []) {
+      this.#sequences.evicted(evicted.sequence);
+      this.#keeper?.evicted(evicted);
+    }
+    for (const unrestored of events.unrestored ?? []) this.#keeper?.unrestored(unrestored);
+    for (const snapshot of events.snapshots ?? []) {
+      const job = this.#jobs.get(snapshot.id);
+      if (job !== undefined) this.#keeper?.snapshot(job.prompt, snapshot);
     }
     for (const event of events.generations) {
       const job = this.#jobs.get(event.id);
@@ -345,6 +431,7 @@ export class Engine {
 
   #onFinish(job: Job, finish: NativeFinish): void {
     const { sequence, stream } = job;
+    this.#keeper?.finished(job.id, finish.promptTokens - finish.cachedTokens, finish.promptMs);
     if (sequence !== undefined) {
       const tokens = [...job.prompt, ...stream.tokens];
       this.#sequences.finish(sequence, tokens.slice(0, finish.residentTokens));

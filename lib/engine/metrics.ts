@@ -1,4 +1,26 @@
 import type { NativeMetrics } from '../native/addon.js';
+import type { PrefixStoreCounts } from './prefix-store.js';
+
+/** What is kept outside the KV cache, and what came of it. */
+export interface PrefixCacheMetrics {
+  /** Prefixes in memory, and their bytes. */
+  readonly memoryEntries: number;
+  readonly memoryBytes: number;
+  /** Prefixes of this model in files, and their bytes; a prefix may be in both. */
+  readonly diskEntries: number;
+  readonly diskBytes: number;
+  /** States saved from the KV cache, and the time that took. */
+  readonly saved: number;
+  readonly saveMs: number;
+  /** Generations that began from a saved state, how many of their tokens it held, and the time it took. */
+  readonly restored: number;
+  readonly restoredTokens: number;
+  readonly restoreMs: number;
+  /** Entries that were damaged or another model's: each was deleted, and its tokens were evaluated again. */
+  readonly refused: number;
+  /** Reads and writes of files that failed, such as on a full disk. */
+  readonly failures: number;
+}
 
 /** How a model is doing, and what it has done since it was loaded. */
 export interface ModelMetrics {
@@ -32,6 +54,8 @@ export interface ModelMetrics {
   readonly draftTokens: number;
   /** Those of them that were right. */
   readonly acceptedDraftTokens: number;
+  /** Prefixes kept outside the KV cache; see `prefixCache`. */
+  readonly prefixCache: PrefixCacheMetrics;
   /** How many steps took up to `upToMs` milliseconds and longer than the entry before; the last one is open. */
   readonly stepTimes: readonly { readonly upToMs: number; readonly count: number }[];
 }
@@ -42,6 +66,7 @@ interface Situation {
   readonly contextSize: number;
   readonly batchSize: number;
   readonly residentTokens: number;
+  readonly stored: PrefixStoreCounts;
 }
 
 /** Puts the loop's counts and the engine's situation together. */
@@ -64,6 +89,14 @@ export function toModelMetrics(native: NativeMetrics, situation: Situation): Mod
     contextShifts: native.shifts,
     draftTokens: native.draftTokens,
     acceptedDraftTokens: native.acceptedDraftTokens,
+    prefixCache: {
+      ...situation.stored,
+      saved: native.statesSaved,
+      saveMs: native.stateSaveMs,
+      restored: native.statesRestored,
+      restoredTokens: native.stateTokensRestored,
+      restoreMs: native.stateRestoreMs,
+    },
     stepTimes: stepHistogram.map((count, index) => ({
       upToMs: index === last ? Number.POSITIVE_INFINITY : 2 ** index,
       count,

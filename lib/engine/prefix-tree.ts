@@ -101,6 +101,24 @@ export class PrefixTree {
     return match;
   }
 
+  /** The sequences that hold nothing but a beginning of the prompt, the shortest first. */
+  wholePrefixes(prompt: TokenList): { readonly sequence: number; readonly length: number }[] {
+    const found: { sequence: number; length: number }[] = [];
+    let node = this.#root;
+    let position = 0;
+    while (position < prompt.length) {
+      const child = node.children.get(prompt[position] as number);
+      if (child === undefined) break;
+      if (!continuesWith(prompt, position, child.tokens)) break;
+      position += child.tokens.length;
+      for (const sequence of child.sequences) {
+        if (this.get(sequence).length === position) found.push({ sequence, length: position });
+      }
+      node = child;
+    }
+    return found;
+  }
+
   /** Number of tokens held, those that several sequences share counted once. */
   get size(): number {
     const count = (node: Node): number => {
@@ -110,6 +128,11 @@ export class PrefixTree {
     };
     return count(this.#root);
   }
+}
+
+/** Whether the prompt has these tokens at this position. */
+function continuesWith(prompt: TokenList, position: number, tokens: Int32Array): boolean {
+  return tokens.every((token, index) => prompt[position + index] === token);
 }
 
 /** Cuts a child in two at `length`; returns the upper part, which takes its place. */

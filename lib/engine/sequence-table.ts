@@ -9,6 +9,14 @@ export interface Placement {
   readonly cachedTokens: number;
 }
 
+/** What an idle sequence holds. */
+export interface HeldPrefix {
+  readonly sequence: number;
+  /** Another one each time the sequence holds something else. */
+  readonly key: number;
+  readonly tokens: Int32Array;
+}
+
 /** How a {@link SequenceTable} is set up. */
 export interface SequenceTableOptions {
   /** Sequences the context has. */
@@ -37,6 +45,8 @@ export class SequenceTable {
   readonly #busy = new Set<number>();
   /** Idle sequences, the one unused longest first. */
   readonly #idle: Set<number>;
+  readonly #keys = new Map<number, number>();
+  #lastKey = 0;
 
   constructor(options: SequenceTableOptions) {
     this.#options = options;
@@ -56,12 +66,13 @@ export class SequenceTable {
   /**
    * Chooses a sequence for a prompt: it continues in place where that loses little, else the prefix is shared into an
    * empty sequence or the one unused longest. Undefined while as many generations run as may.
+   * @param reserved generations that will run soon; they count as running.
    */
-  place(prompt: TokenList): Placement | undefined {
-    if (this.#busy.size >= this.#options.running) return undefined;
+  place(prompt: TokenList, reserved = 0): Placement | undefined {
+    if (this.#busy.size + reserved >= this.#options.running) return undefined;
+    if (!this.#options.canShare) return this.#placeWithoutSharing(prompt);
     const match = this.#tree.longestPrefix(prompt);
     const idleHolder = [...this.#idle].reverse().find((sequence) => match.sequences.has(sequence));
-    if (!this.#options.canShare) return this.#placeWithoutSharing(match.length, idleHolder);
 
     const lost = idleHolder === undefined ? 0 : this.#tree.get(idleHolder).length - match.length;
     const spare = this.#spareSequence(idleHolder);
@@ -90,12 +101,12 @@ export class SequenceTable {
   }
 
   /** What a sequence holds. */
-  tokensOf(sequence: number): TokenList {
+  tokensOf(sequence: number): Int32Array {
     return this.#tree.get(sequence);
   }
 
   /** A generation begins: its sequence will hold the prompt. Returns what it held, to take the step back. */
-  start(sequence: number, prompt: TokenList): TokenList {
+  start(sequence: number, prompt: TokenList): Int32Array {
     const before = this.#tree.get(sequence);
     this.#idle.delete(sequence);
     this.#busy.add(sequence);
@@ -108,6 +119,7 @@ export class SequenceTable {
     this.#busy.delete(sequence);
     this.#idle.delete(sequence);
     this.#idle.add(sequence); // at the end: used last
+    this.#keys.set(sequence, ++this.#lastKey);
     this.#tree.set(sequence, tokens);
   }
 
@@ -116,28 +128,42 @@ export class SequenceTable {
     if (!this.#busy.has(sequence)) this.#tree.delete(sequence);
   }
 
-  /** Idle sequences that hold something, the one unused longest first: the order in which they may be given up. */
-  evictable(): number[] {
-    return [...this.#idle].filter((sequence) => this.#tree.get(sequence).length > 0);
+  /** Whether a sequence, other than the given one, holds all of these tokens. */
+  holdsElsewhere(tokens: TokenList, except: number): boolean {
+    const { length, sequences } = this.#tree.longestPrefix(tokens);
+    return length === tokens.length && [...sequences].some((sequence) => sequence !== except);
   }
 
-  /** Sequences to give up now, so that cold prefixes stay bounded; the one used last is always kept. */
-  takeExcess(): number[] {
+  /** Idle sequences that hold something, the one unused longest first: the order in which they may be given up. */
+  evictable(): HeldPrefix[] {
+    return [...this.#idle]
+      .map((sequence) => {
+        return { sequence, key: this.#keys.get(sequence) ?? 0, tokens: this.#tree.get(sequence) };
+      })
+      .filter(({ tokens }) => tokens.length > 0);
+  }
+
+  /** What to give up now, so that cold prefixes stay bounded; the one used last is always kept. */
+  takeExcess(): HeldPrefix[] {
     const limit = this.#options.contextSize * residentShare;
-    const excess: number[] = [];
-    for (const sequence of this.evictable().slice(0, -1)) {
+    const excess: HeldPrefix[] = [];
+    for (const held of this.evictable().slice(0, -1)) {
       if (this.#tree.size <= limit) break;
-      this.#tree.delete(sequence);
-      excess.push(sequence);
+      this.#tree.delete(held.sequence);
+      excess.push(held);
     }
     return excess;
   }
 
-  #placeWithoutSharing(length: number, idleHolder: number | undefined): Placement | undefined {
-    const exact = idleHolder !== undefined && this.#tree.get(idleHolder).length === length;
-    const sequence = exact ? idleHolder : this.#spareSequence(undefined);
+  /** A state holds all tokens up to its end, and one more has to be evaluated for its logits. */
+  #placeWithoutSharing(prompt: TokenList): Placement | undefined {
+    const exact = this.#tree
+      .wholePrefixes(prompt)
+      .filter(({ sequence, length }) => this.#idle.has(sequence) && length < prompt.length)
+      .at(-1);
+    const sequence = exact?.sequence ?? this.#spareSequence(undefined);
     if (sequence === undefined) return undefined;
-    return { sequence, cachedSequence: sequence, cachedTokens: exact ? length : 0 };
+    return { sequence, cachedSequence: sequence, cachedTokens: exact?.length ?? 0 };
   }
 
   /** An idle sequence other than the given one: an empty one, else the one unused longest. */

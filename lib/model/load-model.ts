@@ -9,15 +9,18 @@ import {
   checkString,
   invalidArgument,
 } from '../arguments.js';
+import { prepareCacheDirectory } from '../engine/disk-tier.js';
 import { Engine } from '../engine/engine.js';
+import { checkPrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import { createError, LlamaNativeError } from '../errors.js';
-import { checkModelFile } from '../gguf/index.js';
+import { checkModelFile, type GgufHeader } from '../gguf/index.js';
 import { resolveModel } from '../hub/index.js';
 import { getAddon, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
 import { checkCacheFits } from './cache-size.js';
 import { defaultThreads } from './default-threads.js';
 import { toMetadata } from './metadata.js';
 import { Model } from './model.js';
+import { prefixStoreOptions } from './prefix-store-options.js';
 import { checkSpeculative } from './speculative.js';
 import type { LoadModelOptions } from './types.js';
 
@@ -32,6 +35,8 @@ const loadKeys = [
   'valueType',
   'speculative',
   'metricsIntervalMs',
+  'prefixCache',
+  'slidingWindow',
   'vocabOnly',
   'memoryMap',
   'checkTensors',
@@ -58,6 +63,12 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkCacheType('valueType', options.valueType);
   checkSpeculative(options.speculative);
   checkInteger('metricsIntervalMs', options.metricsIntervalMs, 10, 3_600_000);
+  checkPrefixCacheOptions(options.prefixCache);
+  if (![undefined, 'full', 'window'].includes(options.slidingWindow))
+    throw invalidArgument('slidingWindow', "'full' or 'window'", options.slidingWindow);
+  // Guesses that were wrong are taken back, and what the window lost to them does not come back.
+  if (options.slidingWindow === 'window' && options.speculative !== undefined)
+    throw invalidArgument('slidingWindow', "'full' beside speculative", options.slidingWindow);
   checkBoolean('vocabOnly', options.vocabOnly);
   checkBoolean('memoryMap', options.memoryMap);
   checkBoolean('checkTensors', options.checkTensors);
@@ -122,8 +133,14 @@ async function loadWeights(path: string, options: LoadModelOptions): Promise<Mod
   }
 }
 
-/** The path of a file that may be a model; downloads it if it is not on this machine. */
-async function findModel(source: string, options: LoadModelOptions): Promise<string> {
+/** A file that may be a model. */
+interface FoundModel {
+  readonly path: string;
+  readonly header: GgufHeader;
+}
+
+/** Finds the file of a model; downloads it if it is not on this machine. */
+async function findModel(source: string, options: LoadModelOptions): Promise<FoundModel> {
   const { cacheDirectory, token, endpoint, onProgress, signal } = options;
   const path = await resolveModel(source, {
     ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
@@ -132,8 +149,8 @@ async function findModel(source: string, options: LoadModelOptions): Promise<str
     ...(onProgress === undefined ? {} : { onProgress }),
     ...(signal === undefined ? {} : { signal }),
   });
-  await checkModelFile(path, signal === undefined ? {} : { signal });
-  return path;
+  const header = await checkModelFile(path, signal === undefined ? {} : { signal });
+  return { path, header };
 }
 
 interface EngineParts {
@@ -144,6 +161,7 @@ interface EngineParts {
 
 async function createEngine(
   handle: ModelHandle,
+  header: GgufHeader,
   info: NativeModelInfo,
   options: LoadModelOptions,
   { threads, batchSize, draftHandle }: EngineParts,
@@ -151,6 +169,8 @@ async function createEngine(
   const contextSize =
     options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
   const { sequences = 1, queueLimit = 1024, metricsIntervalMs = 1000, keyType, valueType } = options;
+  const fullWindow = options.slidingWindow !== 'window' || info.slidingWindow === 0;
+  const canShare = !info.isRecurrent && fullWindow;
   checkCacheFits(info, contextSize, keyType);
   const { draftModel: _, ...limits } = options.speculative ?? {};
   const speculation = options.speculative && {
@@ -165,7 +185,9 @@ async function createEngine(
       threads,
       queueLimit,
       metricsIntervalMs,
-      canShare: !info.isRecurrent,
+      canShare,
+      fullWindow,
+      store: await prefixStoreOptions(header, info, options),
       ...(keyType === undefined ? {} : { keyType }),
       ...(valueType === undefined ? {} : { valueType }),
       ...(speculation === undefined ? {} : { speculation }),
@@ -182,6 +204,7 @@ async function createEngine(
  * this machine is downloaded once into the cache of the Hugging Face tools.
  * @throws ModelLoadError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_LOAD_FAILED.
  * @throws ContextError OUT_OF_MEMORY, CONTEXT_CREATE_FAILED.
+ * @throws LlamaNativeError FILE_ACCESS_FAILED if `prefixCache.directory` cannot be written to.
  * @throws DownloadError when the model cannot be fetched.
  * @throws AbortError when `signal` fires.
  *
@@ -198,9 +221,11 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   checkLoadOptions(options);
   const { signal, vocabOnly = false } = options;
   if (signal?.aborted) throw abortError(signal, 'Loading the model');
-  const path = await findModel(source, options);
+  const { directory } = options.prefixCache ?? {};
+  if (directory !== undefined) await prepareCacheDirectory(directory);
+  const { path, header } = await findModel(source, options);
   const { draftModel } = options.speculative ?? {};
-  const draftPath = draftModel === undefined || vocabOnly ? undefined : await findModel(draftModel, options);
+  const draft = draftModel === undefined || vocabOnly ? undefined : await findModel(draftModel, options);
 
   const opened: ModelHandle[] = [];
   const open = async (file: string) => {
@@ -213,9 +238,9 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
     const info = getAddon().getModelInfo(handle);
     const { threads = defaultThreads(), batchSize = 512, chatTemplate } = options;
     const canGenerate = !vocabOnly && info.hasDecoder && !info.hasEncoder;
-    const draftHandle = canGenerate && draftPath !== undefined ? await open(draftPath) : undefined;
+    const draftHandle = canGenerate && draft !== undefined ? await open(draft.path) : undefined;
     const parts = { threads, batchSize, draftHandle };
-    const engine = canGenerate ? await createEngine(handle, info, options, parts) : undefined;
+    const engine = canGenerate ? await createEngine(handle, header, info, options, parts) : undefined;
     if (signal?.aborted) {
       await engine?.close();
       throw abortError(signal, 'Loading the model');

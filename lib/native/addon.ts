@@ -40,6 +40,8 @@ export interface NativeModelInfo {
   readonly hasEncoder: boolean;
   readonly hasDecoder: boolean;
   readonly isRecurrent: boolean;
+  /** How many tokens back the layers with a sliding window attend; 0 where no layer has one. */
+  readonly slidingWindow: number;
 }
 
 export interface NativeLoadOptions {
@@ -61,6 +63,10 @@ export interface NativeContextOptions {
   readonly keyType?: CacheType;
   readonly valueType?: CacheType;
   readonly speculation?: NativeSpeculation;
+  /** Layers with a sliding window keep all positions, not only those in the window. Default true. */
+  readonly fullWindow?: boolean;
+  /** Most bytes of saved states on their way here; those on top of it are not saved. Default 0. */
+  readonly stateLimit?: number;
 }
 
 /** How generations are sped up by guesses. */
@@ -139,6 +145,12 @@ export interface NativeGenerationRequest extends NativeSamplingOptions {
   /** The first `cachedTokens` tokens are in the KV cache of this sequence. */
   readonly cachedSequence: number;
   readonly cachedTokens: number;
+  /** Saved state to begin from instead; read until the generation begins, so nobody may write to it. */
+  readonly state?: Uint8Array;
+  /** How many tokens of the prompt the state is used for. */
+  readonly stateTokens?: number;
+  /** Ascending: numbers of prompt tokens after which the sequence is saved. */
+  readonly snapshots?: Int32Array;
   /** −1: no limit. */
   readonly maxTokens: number;
   readonly stopStrings: readonly string[];
@@ -209,17 +221,51 @@ export interface NativeMetrics {
   readonly shifts: number;
   readonly draftTokens: number;
   readonly acceptedDraftTokens: number;
+  readonly statesSaved: number;
+  readonly stateBytesSaved: number;
+  readonly statesRestored: number;
+  readonly stateTokensRestored: number;
+  /** States that were damaged, or another model's. */
+  readonly statesRefused: number;
+  readonly stateSaveMs: number;
+  readonly stateRestoreMs: number;
   /** Time of all steps together, in milliseconds. */
   readonly stepMs: number;
   /** Steps that took up to 1, 2, 4, ... milliseconds; the last number counts all longer ones. */
   readonly stepHistogram: readonly number[];
 }
 
+/** An idle sequence whose cached tokens were given up to make room. */
+export interface NativeEvicted {
+  readonly sequence: number;
+  /** What {@link Addon.setEvictable} said of it; 0 if the loop found it by itself. */
+  readonly key: number;
+  /** What it held, if that was to be saved and could be. */
+  readonly state?: Uint8Array;
+}
+
+/** The state of a sequence on the way through its prompt. */
+export interface NativeSnapshot {
+  /** Of the generation. */
+  readonly id: number;
+  /** How many tokens of the prompt it holds. */
+  readonly position: number;
+  readonly state: Uint8Array;
+}
+
+/** A generation that did not begin from its saved state. */
+export interface NativeUnrestored {
+  readonly id: number;
+  /** True if the state is damaged or another model's; false if there was no room for it. */
+  readonly invalid: boolean;
+}
+
 /** What happened in one step of the generation loop. */
 export interface NativeStepEvents {
   readonly generations: readonly NativeGenerationEvent[];
-  /** Sequences whose cached tokens were given up to make room. */
-  readonly evicted?: Int32Array;
+  readonly evicted?: readonly NativeEvicted[];
+  readonly snapshots?: readonly NativeSnapshot[];
+  readonly unrestored?: readonly NativeUnrestored[];
 }
 
 export interface NativeChatTemplateOptions {
@@ -300,10 +346,16 @@ export interface Addon {
   ): Promise<boolean>;
   getSequenceRange(context: ContextHandle, sequence: number): Promise<[number, number]>;
   saveSequence(context: ContextHandle, sequence: number): Promise<Uint8Array>;
+  /** The state of a sequence that holds so many tokens; undefined if it does not, or if it is larger than the limit. */
+  savePrefix(context: ContextHandle, sequence: number, length: number): Promise<Uint8Array | undefined>;
   restoreSequence(context: ContextHandle, sequence: number, state: Uint8Array): Promise<void>;
   submitGeneration(context: ContextHandle, request: NativeGenerationRequest): void;
   cancelGeneration(context: ContextHandle, id: number): void;
-  setEvictable(context: ContextHandle, sequences: Int32Array): void;
+  /**
+   * Idle sequences in the order in which they may be given up. Those with a key other than 0 are saved then; the key
+   * comes back with the state.
+   */
+  setEvictable(context: ContextHandle, sequences: Int32Array, keys: Int32Array): void;
   /** In a context with a pooling. All texts are one batch: their tokens together fit its `batchSize`. */
   embed(context: ContextHandle, texts: readonly NativeEmbedText[]): Promise<Float32Array[]>;
   getMetrics(context: ContextHandle): Promise<NativeMetrics>;

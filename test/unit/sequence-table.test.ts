@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SequenceTable } from '../../lib/engine/sequence-table.js';
+import { type HeldPrefix, SequenceTable } from '../../lib/engine/sequence-table.js';
 
 function table(
   options: { sequences?: number; running?: number; contextSize?: number; canShare?: boolean } = {},
@@ -22,6 +22,10 @@ function table(
 }
 
 const prompt = [1, 2, 3, 4, 5, 6];
+
+function idsOf(held: readonly HeldPrefix[]): number[] {
+  return held.map(({ sequence }) => sequence);
+}
 
 describe('placing a prompt', () => {
   it('continues in the idle sequence that already holds its beginning', () => {
@@ -96,9 +100,9 @@ describe('giving up prefixes', () => {
     const { created, used } = table();
     for (const sequence of [3, 1, 2]) used(sequence, [sequence]);
     created.start(0, [7]);
-    expect(created.evictable()).toEqual([3, 1, 2]);
+    expect(idsOf(created.evictable())).toEqual([3, 1, 2]);
     created.evicted(1);
-    expect(created.evictable()).toEqual([3, 2]);
+    expect(idsOf(created.evictable())).toEqual([3, 2]);
     created.evicted(0);
     expect(created.residentTokens).toBe(3);
   });
@@ -109,10 +113,10 @@ describe('giving up prefixes', () => {
     used(0, tokens(1000, 30));
     used(1, tokens(2000, 30));
     used(2, tokens(3000, 30));
-    expect(created.takeExcess()).toEqual([0]);
+    expect(idsOf(created.takeExcess())).toEqual([0]);
     expect(created.takeExcess()).toEqual([]);
     used(3, tokens(4000, 95));
-    expect(created.takeExcess()).toEqual([1, 2]);
+    expect(idsOf(created.takeExcess())).toEqual([1, 2]);
     expect(created.residentTokens).toBe(95);
   });
 });

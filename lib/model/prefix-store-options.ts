@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import { freemem } from 'node:os';
+import { toPrefixCacheSettings } from '../engine/prefix-cache-options.js';
+import type { PrefixStoreOptions } from '../engine/prefix-store.js';
+import { fingerprintModel } from '../gguf/fingerprint.js';
+import type { GgufHeader } from '../gguf/index.js';
+import { getAddon, type NativeModelInfo } from '../native/addon.js';
+import type { LoadModelOptions } from './types.js';
+
+/** Memory that this process may still take: what a container allows, where there is one. */
+function freeMemory(): number {
+  // Since Node.js 20.13 and 22.
+  const available = (process as { availableMemory?: () => number }).availableMemory?.() ?? freemem();
+  return Math.min(available, freemem() || available);
+}
+
+/** How a model's prefixes are stored; undefined if all of it is turned off. */
+export async function prefixStoreOptions(
+  header: GgufHeader,
+  info: NativeModelInfo,
+  options: LoadModelOptions,
+): Promise<PrefixStoreOptions | undefined> {
+  const { memoryBytes, directory, diskBytes } = toPrefixCacheSettings(options.prefixCache, freeMemory());
+  if (memoryBytes === 0 && directory === undefined) return undefined;
+  // What lies before a sliding window is not saved, so such a state serves only where it ends.
+  const canCut = !info.isRecurrent && info.slidingWindow === 0;
+  if (directory === undefined) return { memoryBytes, canCut };
+  const fingerprint = await fingerprintState(header, options);
+  return { memoryBytes, canCut, disk: { directory, limitBytes: diskBytes, fingerprint } };
+}
+
+/** SHA-256 of all that decides whether a saved state fits: the weights, the types of the cache, llama.cpp. */
+async function fingerprintState(
+  header: GgufHeader,
+  { keyType = 'f16', valueType = 'f16' }: LoadModelOptions,
+): Promise<Buffer> {
+  const { llamaCppVersion } = getAddon().getSystemInfo();
+  const hash = createHash('sha256').update(await fingerprintModel(header));
+  return hash.update(`${llamaCppVersion} ${keyType} ${valueType}`).digest();
+}
