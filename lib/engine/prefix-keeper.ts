@@ -39,7 +39,7 @@ const readDeadlineMs = 5000;
 const checkpointShare = 0.25;
 
 /** Regular checkpoints of a prompt while it is not known how large one is. */
-const firstCheckpoints = 2;
+const firstCheckpoints = 4;
 
 /**
  * Carries prefixes between the KV cache of a context and the store: what is given up goes into the store, and what a

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadModel, type Model, type Pooling } from '../../lib/index.js';
-import { bertSizes, writeBertModel, writeMambaModel } from '../helpers/embedding-models.js';
+import { bertSizes, writeBertModel } from '../helpers/embedding-models.js';
 import { embedWithReference } from '../helpers/llama-tools.js';
 import { testModelPath } from '../helpers/model.js';
+import { writeMambaModel } from '../helpers/state-models.js';
 import { cosine, euclideanLength, rowsOf } from '../helpers/vectors.js';
 
 const settings = { contextSize: 1024, batchSize: 512, threads: 1 };
