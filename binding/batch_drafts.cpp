@@ -63,6 +63,11 @@ bool BatchLoop::AdvanceAll(Running& running) {
   }
   if (drafted == 0) return running_on;
   llama_memory_seq_rm(memory_, running.request.sequence, running.evaluated, -1);
+  // In a nearly full cache the guesses may have taken cells that a sliding window, gone back, reaches again.
+  if (UsablePrefix(running.request.sequence, running.evaluated) < running.evaluated) {
+    ClearSequence(running.request.sequence);
+    running.evaluated = 0;
+  }
   running.pace.Learn(drafted, accepted);
   speculator_->Accept(running.request.sequence, accepted);
   return running_on;

@@ -247,7 +247,7 @@ class BatchLoop {
   bool keeps_state_;  // recurrent and hybrid models: the memory is a state and cannot be cut at any point
   std::unique_ptr<Speculator> speculator_;
   int32_t most_draft_tokens_ = 0;
-  int32_t window_;    // of the layers that attend to a sliding window; 0: there are none
+  int32_t window_;  // of the layers that attend to a sliding window; 0: there are none
   const SequenceStates* states_;
   size_t state_limit_;
   std::shared_ptr<std::atomic<size_t>> unclaimed_bytes_ = std::make_shared<std::atomic<size_t>>(0);

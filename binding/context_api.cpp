@@ -105,8 +105,8 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
   }
   auto options = info[1].As<Napi::Object>();
   const int64_t state_limit = ReadLength(options, "stateLimit", 0);
-  auto context = std::make_shared<Context>(model, ReadContextParams(options), state_limit,
-                                           ReadSpeculation(options));
+  auto context =
+      std::make_shared<Context>(model, ReadContextParams(options), state_limit, ReadSpeculation(options));
   auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
 
   return RunAsync(

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createError } from '../errors.js';
+import { createError, type LlamaNativeError } from '../errors.js';
 import {
   boundStateLength,
   encodeEntryHead,
@@ -56,14 +56,18 @@ export async function prepareCacheDirectory(directory: string): Promise<void> {
     await (await open(probe, 'wx')).close();
     await rm(probe, { force: true });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw createError(
-      'FILE_ACCESS_FAILED',
-      `Expected prefixCache.directory to be a directory that can be written to; ${directory} is not: ${reason} ` +
-        'Name another one, or leave the option out.',
-      { cause: error, details: { path: directory } },
-    );
+    throw unusable(directory, error);
   }
+}
+
+function unusable(directory: string, error: unknown): LlamaNativeError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return createError(
+    'FILE_ACCESS_FAILED',
+    `Expected prefixCache.directory to be a directory that can be read and written; ${directory} is not: ${reason} ` +
+      'Name another one, or leave the option out.',
+    { cause: error, details: { path: directory } },
+  );
 }
 
 /**
@@ -80,10 +84,15 @@ export class DiskTier {
     this.#options = options;
   }
 
-  /** Reads the beginnings of what is in the directory. */
+  /**
+   * Reads the beginnings of what is in the directory.
+   * @throws LlamaNativeError FILE_ACCESS_FAILED.
+   */
   static async open(options: DiskTierOptions): Promise<DiskTier> {
     const tier = new DiskTier(options);
-    await tier.#refresh();
+    await tier.#refresh().catch((error: unknown) => {
+      throw unusable(options.directory, error);
+    });
     return tier;
   }
 
@@ -106,7 +115,7 @@ export class DiskTier {
     if (byteSize > limitBytes || this.#entries.has(name)) return;
     const temporary = join(directory, `${name}.${randomUUID()}${unfinishedExtension}`);
     try {
-      const file = await open(temporary, 'wx');
+      const file = await open(temporary, 'wx', 0o600); // prompts are nobody else's business
       try {
         await writeAll(file, head);
         await writeAll(file, state);

@@ -1,7 +1,6 @@
 import { abortError } from '../arguments.js';
 import { createError, type ErrorCode } from '../errors.js';
 import { GenerationStream } from '../generate/generation-stream.js';
-import type { GenerationResult } from '../generate/types.js';
 import {
   type ContextFullPolicy,
   getAddon,
@@ -15,7 +14,8 @@ import {
 import { type ModelMetrics, toModelMetrics } from './metrics.js';
 import { type MetricsListener, MetricsReporter } from './metrics-reporter.js';
 import { PrefixKeeper, type Restoration } from './prefix-keeper.js';
-import { PrefixStore, type PrefixStoreOptions } from './prefix-store.js';
+import { nothingStored, PrefixStore, type PrefixStoreOptions } from './prefix-store.js';
+import { cancelledBeforeStart, toResult } from './result.js';
 import { type Placement, SequenceTable } from './sequence-table.js';
 
 /** A generation as the layers above ask for it. */
@@ -78,15 +78,6 @@ interface Job {
   restoration: 'unknown' | 'loading' | Restoration | undefined;
   readonly removeAbortListener: () => void;
 }
-
-const nothingStored = {
-  memoryEntries: 0,
-  memoryBytes: 0,
-  diskEntries: 0,
-  diskBytes: 0,
-  refused: 0,
-  failures: 0,
-};
 
 /** Engines with work: they must not be collected while only native code knows of them. */
 const working = new Set<Engine>();
@@ -458,57 +449,4 @@ export class Engine {
     job.removeAbortListener();
     if (this.#jobs.size === 0) working.delete(this);
   }
-}
-
-function perSecond(count: number, milliseconds: number): number {
-  return count > 0 && milliseconds > 0 ? (count * 1000) / milliseconds : 0;
-}
-
-function toResult(job: Job, finish: NativeFinish): GenerationResult {
-  const stopString = job.stopStrings[finish.stopString];
-  return {
-    text: job.stream.text,
-    tokens: job.stream.tokens,
-    ...(job.request.logprobs >= 0 && { logprobs: job.stream.logprobs }),
-    finishReason: finish.reason === 'failed' ? 'cancelled' : finish.reason,
-    ...(stopString === undefined ? {} : { stopString }),
-    usage: {
-      promptTokens: finish.promptTokens,
-      cachedTokens: finish.cachedTokens,
-      completionTokens: finish.completionTokens,
-      contextShifts: finish.shifts,
-    },
-    timings: {
-      queueMs: finish.queueMs,
-      promptMs: finish.promptMs,
-      timeToFirstTokenMs: finish.firstTokenMs,
-      completionMs: finish.completionMs,
-      totalMs: finish.totalMs,
-      draftTokens: finish.draftTokens,
-      acceptedDraftTokens: finish.acceptedDraftTokens,
-      promptTokensPerSecond: perSecond(finish.promptTokens - finish.cachedTokens, finish.promptMs),
-      completionTokensPerSecond: perSecond(finish.decodeSteps, finish.completionMs),
-    },
-  };
-}
-
-function cancelledBeforeStart(job: Job): GenerationResult {
-  const waited = performance.now() - job.asked;
-  return {
-    text: '',
-    tokens: [],
-    finishReason: 'cancelled',
-    usage: { promptTokens: job.prompt.length, cachedTokens: 0, completionTokens: 0, contextShifts: 0 },
-    timings: {
-      queueMs: waited,
-      promptMs: 0,
-      timeToFirstTokenMs: 0,
-      completionMs: 0,
-      totalMs: waited,
-      draftTokens: 0,
-      acceptedDraftTokens: 0,
-      promptTokensPerSecond: 0,
-      completionTokensPerSecond: 0,
-    },
-  };
 }

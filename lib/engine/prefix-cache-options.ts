@@ -12,8 +12,8 @@ export interface PrefixCacheOptions {
   memoryBytes?: number;
   /**
    * A directory for prefixes that memory has no room for, made if it is missing; when the model is closed, all others
-   * are written there too. They are found again in the next process, and processes may share the directory. What is in
-   * it can be read by everyone who may read the files: it holds the tokens of prompts and answers. Default: none.
+   * are written there too. They are found again in the next process, and processes may share the directory. The files
+   * hold the tokens of prompts and answers; only their owner may read them. Default: none.
    */
   directory?: string;
   /** Most bytes of all files in `directory`, those of other models included. Default 4 GiB. */

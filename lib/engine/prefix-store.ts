@@ -43,6 +43,16 @@ export interface PrefixStoreCounts {
   readonly failures: number;
 }
 
+/** The counts where there is no store. */
+export const nothingStored: PrefixStoreCounts = {
+  memoryEntries: 0,
+  memoryBytes: 0,
+  diskEntries: 0,
+  diskBytes: 0,
+  refused: 0,
+  failures: 0,
+};
+
 /** A prefix shorter than this is evaluated again rather than stored. */
 export const leastStoredTokens = 64;
 
