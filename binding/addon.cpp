@@ -7,6 +7,7 @@
 #include "environment.h"
 #include "errors.h"
 #include "generation_api.h"
+#include "grammar.h"
 #include "keep_loaded.h"
 #include "model.h"
 #include "node_api.h"
@@ -54,6 +55,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<TokenizeSync>(exports, "tokenizeSync");
   Export<Detokenize>(exports, "detokenize");
   Export<GetTokenText>(exports, "getTokenText");
+  Export<MatchesGrammar>(exports, "matchesGrammar");
+  Export<JsonSchemaToGrammar>(exports, "jsonSchemaToGrammar");
   Export<CreateSampler>(exports, "createSampler");
   Export<CloseSampler>(exports, "closeSampler");
   Export<CreateContext>(exports, "createContext");
@@ -69,6 +72,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<RestoreSequence>(exports, "restoreSequence");
   Export<ApplyChatTemplate>(exports, "applyChatTemplate");
   Export<SubmitGeneration>(exports, "submitGeneration");
+  Export<ProvideLogits>(exports, "provideLogits");
   Export<CancelGeneration>(exports, "cancelGeneration");
   Export<SetEvictable>(exports, "setEvictable");
   Export<GetMetrics>(exports, "getMetrics");

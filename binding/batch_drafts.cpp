@@ -46,6 +46,11 @@ void BatchLoop::DropDrafts() {
   }
 }
 
+bool BatchLoop::AdvanceRow(Running& running, int32_t row) {
+  float* logits = LogitsAt(context_, row);
+  return Advance(running, logits, logits);
+}
+
 // Takes the next token, and goes on as long as the guesses were right: then their logits are those of the
 // text.
 bool BatchLoop::AdvanceAll(Running& running) {
@@ -54,12 +59,12 @@ bool BatchLoop::AdvanceAll(Running& running) {
   const auto drafted = static_cast<int32_t>(draft.size());
   running.draft_tokens += drafted;
   int32_t accepted = 0;
-  bool running_on = Advance(running, running.output_index);
+  bool running_on = AdvanceRow(running, running.output_index);
   while (running_on && accepted < drafted && running.request.tokens.back() == draft[accepted]) {
     accepted++;
     running.evaluated++;
     running.accepted_draft_tokens++;
-    running_on = Advance(running, running.output_index + accepted);
+    running_on = AdvanceRow(running, running.output_index + accepted);
   }
   if (drafted == 0) return running_on;
   llama_memory_seq_rm(memory_, running.request.sequence, running.evaluated, -1);

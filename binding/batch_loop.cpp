@@ -41,12 +41,9 @@ void LoopMetrics::CountStep(double milliseconds, int32_t rows) {
 void BatchLoop::Submit(GenerationRequest request) {
   const Clock::time_point started = Clock::now();
   try {
-    auto sampler = std::make_unique<Sampler>(model_, request.sampling);
+    std::unique_ptr<Sampler> sampler;
+    if (!request.sampler_follows) sampler = Sampler::ForPrompt(model_, request.sampling, request.tokens);
     const auto prompt_tokens = static_cast<int32_t>(request.tokens.size());
-    const int32_t remembered = std::min(prompt_tokens, request.sampling.RememberedTokens());
-    for (int32_t i = prompt_tokens - remembered; i < prompt_tokens; i++)
-      sampler->Accept(request.tokens[i], false);
-
     evictable_.erase(
         std::remove_if(evictable_.begin(), evictable_.end(),
                        [&](const EvictableSequence& idle) { return idle.sequence == request.sequence; }),
@@ -180,7 +177,7 @@ void BatchLoop::ComposeBatch() {
   for (Running& running : running_) {
     running.in_batch = 0;
     running.output_index = -1;
-    if (!running.Active()) continue;
+    if (!running.Active() || running.Remaining() == 0) continue;
     if (running.Remaining() == 1) {
       AddToBatch(running, 1);
     } else {
@@ -230,23 +227,13 @@ void BatchLoop::SampleAll() {
     Running& running = *position;
     running.evaluated += running.in_batch;
     if (running.in_batch > 0) TakeSnapshot(running);
-    bool finished = false;
-    if (running.output_index >= 0) {
-      try {
-        finished = !AdvanceAll(running);
-      } catch (const std::exception& error) {
-        const auto* failure = dynamic_cast<const Failure*>(&error);
-        Fail(running, failure != nullptr ? failure->code : "DECODE_FAILED", error.what());
-        finished = true;
-      }
-    }
-    if (finished) running_.erase(position);
+    const bool has_logits = running.output_index >= 0 && !running.held;
+    if (has_logits && !Guarded(running, [&] { return TakeLogits(running); })) running_.erase(position);
     position = next;
   }
 }
 
-bool BatchLoop::Advance(Running& running, int32_t row) {
-  float* logits = LogitsAt(context_, row);
+bool BatchLoop::Advance(Running& running, float* logits, const float* model_logits) {
   const llama_token token = running.sampler->Sample(logits);
   running.last_token = Clock::now();
   if (running.sampled++ == 0) {
@@ -263,7 +250,7 @@ bool BatchLoop::Advance(Running& running, int32_t row) {
   running.unreported.push_back(token);
   if (running.request.log_probabilities >= 0) {
     running.unreported_log_probabilities.push_back(
-        ReadLogProbabilities(*model_, logits, token, running.request.log_probabilities));
+        ReadLogProbabilities(*model_, model_logits, token, running.request.log_probabilities));
   }
 
   std::string text = running.text.Append(model_->Piece(token, false));
@@ -345,7 +332,7 @@ GenerationEvent& BatchLoop::EventOf(const Running& running) {
 
 bool BatchLoop::EventsDue() const {
   if (events_.empty()) return false;
-  return urgent_ || running_.empty() || Clock::now() - last_taken_ >= event_interval;
+  return urgent_ || !HasWork() || Clock::now() - last_taken_ >= event_interval;
 }
 
 StepEvents BatchLoop::TakeEvents() {

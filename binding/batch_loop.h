@@ -43,6 +43,8 @@ struct GenerationRequest {
   ContextFullPolicy context_full = ContextFullPolicy::stop;
   int32_t keep_tokens = 0;  // how many of the first tokens a shift keeps
   SamplingConfig sampling;
+  bool sampler_follows = false;    // it is made elsewhere and comes through ProvideSampler()
+  bool processes_logits = false;   // JavaScript changes each row before a token is chosen from it
   int32_t log_probabilities = -1;  // of this many alternatives beside each token; below 0: of none
   bool speculate = true;           // where the loop has a speculator
   Clock::time_point submitted = Clock::now();
@@ -71,6 +73,13 @@ struct GenerationEvent {
   double queue_ms = 0, prompt_ms = 0, first_token_ms = 0, completion_ms = 0, total_ms = 0;
   const char* error_code = nullptr;  // if failed
   std::string error_message;
+};
+
+// A row of logits that JavaScript is to change; it answers with ProvideLogits().
+struct LogitsRequest {
+  uint32_t id = 0;
+  std::vector<llama_token> tokens;  // what the row follows
+  std::vector<float> row;
 };
 
 // Counts since the context was created.
@@ -134,12 +143,14 @@ struct UnrestoredState {
 
 struct StepEvents {
   std::vector<GenerationEvent> generations;
+  std::vector<LogitsRequest> logits;
   std::vector<EvictedSequence> evicted;  // idle sequences whose cache was given up for room
   std::vector<Snapshot> snapshots;
   std::vector<UnrestoredState> unrestored;
 
   bool empty() const {
-    return generations.empty() && evicted.empty() && snapshots.empty() && unrestored.empty();
+    return generations.empty() && logits.empty() && evicted.empty() && snapshots.empty() &&
+           unrestored.empty();
   }
 };
 
@@ -158,12 +169,16 @@ class BatchLoop {
   void Submit(GenerationRequest request);
   void Cancel(uint32_t id);
   void CancelAll();
+  // For generations that wait for them; others, such as cancelled ones, are left alone.
+  void ProvideSampler(uint32_t id, std::unique_ptr<Sampler> sampler);
+  void ProvideLogits(uint32_t id, std::vector<float> logits);
+  void FailGeneration(uint32_t id, const char* code, const std::string& message);
   // Sequences that no generation uses, in the order in which their cache may be given up.
   void SetEvictable(std::vector<EvictableSequence> sequences);
   // The state of a sequence that holds exactly this many tokens; without bytes if it does not.
   SavedState SavePrefix(llama_seq_id sequence, int32_t length);
 
-  bool HasWork() const { return !running_.empty(); }
+  bool HasWork() const;
   // One batch; a no-op without work.
   void Step();
   // Whether there is something to tell now. What a fast model makes within a few milliseconds is told
@@ -177,7 +192,7 @@ class BatchLoop {
  private:
   struct Running {
     GenerationRequest request;
-    std::unique_ptr<Sampler> sampler;
+    std::unique_ptr<Sampler> sampler;  // empty while it is being made
     TextStream text;
     int32_t prompt_tokens;
     int32_t evaluated = 0;      // tokens whose keys and values are in the cache
@@ -194,6 +209,10 @@ class BatchLoop {
     bool waiting = false;  // for its donor, another generation that is still reading the prefix they share
     uint32_t donor = 0;
     size_t snapshots_taken = 0;             // or passed
+    bool held = false;                      // its logits are there, but a token cannot be chosen yet
+    bool asked = false;                     // JavaScript has its logits
+    std::vector<float> row{};               // of the last token, while held
+    std::vector<float> processed{};         // what JavaScript made of it
     std::vector<llama_token> unreported{};  // generated tokens whose text is still held back
     std::vector<TokenLogProbabilities> unreported_log_probabilities{};
     Clock::time_point started{};
@@ -223,13 +242,22 @@ class BatchLoop {
   void AddToBatch(Running& running, int32_t count);
   int32_t Decode();
   void SampleAll();
-  bool AdvanceAll(Running& running);            // false once it has finished
-  bool Advance(Running& running, int32_t row);  // likewise
+  bool AdvanceAll(Running& running);  // false once it has finished
+  bool TakeLogits(Running& running);  // likewise
+  // From the logits to choose from, and those of the model; false once it has finished.
+  bool Advance(Running& running, float* logits, const float* model_logits);
+  bool AdvanceRow(Running& running, int32_t row);  // from those of the batch
+  // What `work` throws fails the generation; then, and if it says so, false.
+  template <typename Work>
+  bool Guarded(Running& running, Work work);
+  RunningList::iterator Position(uint32_t id);
+  void Continue(RunningList::iterator position);
   void MakeRoom();
   bool EvictIdleSequence();
   bool OnContextFull(Running& running);  // false once it has finished
   void Shift(Running& running);
   void ClearSequence(llama_seq_id sequence);
+  bool CanResume() const;
   void ResumePaused();
   void Finish(Running& running, FinishReason reason);
   void Fail(Running& running, const char* code, const std::string& message);
@@ -258,3 +286,14 @@ class BatchLoop {
   bool urgent_ = false;  // an event that must not wait
   Clock::time_point last_taken_{};
 };
+
+template <typename Work>
+bool BatchLoop::Guarded(Running& running, Work work) {
+  try {
+    return work();
+  } catch (const std::exception& error) {
+    const auto* failure = dynamic_cast<const Failure*>(&error);
+    Fail(running, failure != nullptr ? failure->code : "DECODE_FAILED", error.what());
+    return false;
+  }
+}

@@ -107,11 +107,14 @@ void BatchLoop::ClearSequence(llama_seq_id sequence) {
   shares_[sequence] = false;
 }
 
+bool BatchLoop::CanResume() const {
+  return room_freed_ ||
+         std::all_of(running_.begin(), running_.end(), [](const Running& r) { return !r.Active(); });
+}
+
 // Paused generations go on, oldest first, when room was freed, for all their tokens and some more.
 void BatchLoop::ResumePaused() {
-  const bool all_paused =
-      std::all_of(running_.begin(), running_.end(), [](const Running& r) { return !r.Active(); });
-  if (!room_freed_ && !all_paused) return;
+  if (!CanResume()) return;
   int64_t used = 0;
   for (const Running& running : running_) {
     if (!running.paused) used += static_cast<int64_t>(running.request.tokens.size());

@@ -1,11 +1,15 @@
 #include "generation_api.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
+#include <memory>
 #include <utility>
 
 #include "arguments.h"
 #include "context.h"
+#include "logits_scan.h"
 #include "promise_worker.h"
 #include "state_bytes.h"
 
@@ -128,6 +132,52 @@ void ReadStates(const Napi::Object& options, GenerationRequest& request) {
   request.state_tokens = ReadInteger(options.Get("stateTokens"), "stateTokens", 0, int_max);
 }
 
+Napi::Array LogitsRequestsToArray(Napi::Env env, const std::vector<LogitsRequest>& requests) {
+  auto result = Napi::Array::New(env, requests.size());
+  for (uint32_t i = 0; i < requests.size(); i++) {
+    const std::vector<float>& row = requests[i].row;
+    auto logits = Napi::Float32Array::New(env, row.size());
+    std::copy(row.begin(), row.end(), logits.Data());
+    auto entry = Napi::Object::New(env);
+    entry.Set("id", requests[i].id);
+    entry.Set("tokens", TokensToArray(env, requests[i].tokens));
+    entry.Set("logits", logits);
+    result.Set(i, entry);
+  }
+  return result;
+}
+
+// Makes the sampler and hands it to the loop, or says there why it could not be made.
+void SendSampler(const std::shared_ptr<Context>& context, uint32_t id, const SamplingConfig& sampling,
+                 const std::vector<llama_token>& prompt) {
+  Context* raw = context.get();
+  const auto fail = [&](const char* code, const std::string& message) {
+    context->Post([raw, id, code, message] { raw->loop->FailGeneration(id, code, message); });
+  };
+  try {
+    // A command must be copyable, so it shares what it moves on.
+    auto sampler =
+        std::make_shared<std::unique_ptr<Sampler>>(Sampler::ForPrompt(context->model, sampling, prompt));
+    context->Post([raw, id, sampler] { raw->loop->ProvideSampler(id, std::move(*sampler)); });
+  } catch (const Failure& failure) {
+    fail(failure.code, failure.what());
+  } catch (const std::exception& error) {
+    fail("INVALID_ARGUMENT", error.what());
+  }
+}
+
+// Runs on a thread with a large stack; the context's own goes on meanwhile.
+void MakeElsewhere(Napi::Env env, const std::shared_ptr<Context>& context, uint32_t id,
+                   std::function<void()> make) {
+  try {
+    Environment::Of(env).tasks.Post(std::move(make));
+  } catch (const std::exception& error) {
+    const std::string message = error.what();
+    context->Post(
+        [raw = context.get(), id, message] { raw->loop->FailGeneration(id, "OUT_OF_MEMORY", message); });
+  }
+}
+
 }  // namespace
 
 Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
@@ -148,6 +198,7 @@ Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
   }
   auto result = Napi::Object::New(env);
   result.Set("generations", generations);
+  if (!events.logits.empty()) result.Set("logits", LogitsRequestsToArray(env, events.logits));
   if (!events.evicted.empty()) result.Set("evicted", EvictedToArray(env, events.evicted));
   if (!events.snapshots.empty()) result.Set("snapshots", SnapshotsToArray(env, events.snapshots));
   if (!events.unrestored.empty()) result.Set("unrestored", UnrestoredToArray(env, events.unrestored));
@@ -180,11 +231,50 @@ Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
       std::chrono::duration<double, std::milli>(options.Get("waitedMs").ToNumber().DoubleValue());
   request.submitted = Clock::now() - std::chrono::duration_cast<Clock::duration>(waited);
 
+  request.processes_logits = ReadBool(options.Get("processesLogits"), false);
+  request.sampler_follows = request.sampling.IsSlowToCreate();
+  const uint32_t id = request.id;
+  std::function<void()> make_sampler;
+  if (request.sampler_follows) {
+    make_sampler = [context, id, sampling = request.sampling, tokens = request.tokens] {
+      SendSampler(context, id, sampling, tokens);
+    };
+  }
+  if (request.processes_logits) request.speculate = false;  // guesses would have to wait for JavaScript too
   const bool accepted = context->Post([raw = context.get(), request = std::move(request)]() mutable {
     raw->loop->Submit(std::move(request));
   });
   if (!accepted) throw Failure("CLOSED", "The context is closed.");
   Environment::Of(info.Env()).queue->Hold();  // until JavaScript has seen its end
+  if (make_sampler) MakeElsewhere(info.Env(), context, id, std::move(make_sampler));
+  return info.Env().Undefined();
+}
+
+// (context, id, Float32Array) => void. Throws LOGITS_PROCESSOR_FAILED for logits that cannot be sampled from.
+Napi::Value ProvideLogits(const Napi::CallbackInfo& info) {
+  std::shared_ptr<Context> context = Unwrap<Context>(info[0]);
+  context->RequireMemory();
+  const uint32_t id = info[1].ToNumber().Uint32Value();
+  const bool floats =
+      info[2].IsTypedArray() && info[2].As<Napi::TypedArray>().TypedArrayType() == napi_float32_array;
+  const auto expected = static_cast<size_t>(context->model->vocabulary_size);
+  if (!floats || info[2].As<Napi::TypedArray>().ElementLength() != expected) {
+    throw Failure("LOGITS_PROCESSOR_FAILED",
+                  "Expected the logits processor to give back a Float32Array of " + std::to_string(expected) +
+                      " numbers, one for each token of the vocabulary, or nothing.");
+  }
+  const float* data = info[2].As<Napi::Float32Array>().Data();
+  std::vector<float> logits(data, data + expected);
+  const auto count = static_cast<int32_t>(expected);
+  if (HasNaN(logits.data(), count) || !std::isfinite(LargestValue(logits.data(), count))) {
+    throw Failure(
+        "LOGITS_PROCESSOR_FAILED",
+        "Expected the logits processor to leave numbers below infinity, at least one of them above negative "
+        "infinity.");
+  }
+  context->Post([raw = context.get(), id, logits = std::move(logits)]() mutable {
+    raw->loop->ProvideLogits(id, std::move(logits));
+  });
   return info.Env().Undefined();
 }
 

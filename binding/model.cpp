@@ -37,6 +37,25 @@ Model::~Model() {
   released->Set();
 }
 
+const std::vector<llama_token>& Model::EndTokens() const {
+  std::call_once(end_tokens_once_, [this] {
+    for (llama_token token = 0; token < vocabulary_size; token++) {
+      if (llama_vocab_is_eog(vocabulary, token)) end_tokens_.push_back(token);
+    }
+  });
+  return end_tokens_;
+}
+
+const TokenTree& Model::Tree() const {
+  std::call_once(tree_once_, [this] {
+    std::vector<std::string> pieces;
+    for (llama_token token = 0; token < vocabulary_size; token++) pieces.push_back(Piece(token, true));
+    for (const llama_token token : EndTokens()) pieces[token].clear();
+    tree_ = std::make_unique<TokenTree>(pieces);
+  });
+  return *tree_;
+}
+
 Napi::Value CreateCancelFlag(const Napi::CallbackInfo& info) {
   return WrapHandle(info.Env(), Environment::Of(info.Env()).NewCancelFlag());
 }

@@ -11,6 +11,7 @@
 #include "handle.h"
 #include "llama.h"
 #include "node_api.h"
+#include "token_tree.h"
 
 // Set once, when the model's memory has been given back.
 class ReleaseLatch {
@@ -45,6 +46,16 @@ class Model {
   std::vector<llama_token> Tokenize(const std::string& text, bool add_special, bool parse_special) const;
   std::string Detokenize(const std::vector<llama_token>& tokens, bool remove_special,
                          bool render_special) const;
+
+  // Any thread. Both are made at the first call.
+  const std::vector<llama_token>& EndTokens() const;  // those that end a generation, ascending
+  const TokenTree& Tree() const;                      // of all others
+
+ private:
+  mutable std::once_flag end_tokens_once_;
+  mutable std::vector<llama_token> end_tokens_;
+  mutable std::once_flag tree_once_;
+  mutable std::unique_ptr<TokenTree> tree_;
 };
 
 template <>

@@ -11,14 +11,6 @@ namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 
-std::vector<llama_token> EndOfGenerationTokens(const Model& model) {
-  std::vector<llama_token> tokens;
-  for (llama_token token = 0; token < model.vocabulary_size; token++) {
-    if (llama_vocab_is_eog(model.vocabulary, token)) tokens.push_back(token);
-  }
-  return tokens;
-}
-
 // Dividing by a temperature close to 0 may overflow. The order is right all the same, and such a temperature
 // asks for the first.
 llama_token Selected(const llama_token_data_array& candidates) {
@@ -58,6 +50,20 @@ Sampler::Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config) : m
   const bool greedy = config.IsGreedy();
   greedy_ = greedy && remembered_ == 0 && only_forbids && !config.exact_chain;
   if (!greedy_) CreateChain(config, greedy);
+  exact_ = config.exact_chain;
+  const std::string& grammar =
+      config.json_schema.empty() ? config.grammar : GrammarOfJsonSchema(config.json_schema);
+  if (!grammar.empty()) grammar_ = std::make_unique<Grammar>(model, grammar);
+}
+
+std::unique_ptr<Sampler> Sampler::ForPrompt(const std::shared_ptr<Model>& model, const SamplingConfig& config,
+                                            const std::vector<llama_token>& prompt) {
+  auto sampler = std::make_unique<Sampler>(model, config);
+  const auto length = static_cast<int32_t>(prompt.size());
+  for (int32_t i = length - std::min(length, config.RememberedTokens()); i < length; i++) {
+    sampler->Accept(prompt[i], false);
+  }
+  return sampler;
 }
 
 // What the caller asked for and what the model itself forbids, each token once.
@@ -66,7 +72,7 @@ void Sampler::CollectBiases(const SamplingConfig& config) {
   const llama_token* suppressed = llama_vocab_get_suppress_tokens(model->vocabulary, &suppressed_count);
   forbidden_.assign(suppressed, suppressed + suppressed_count);
   if (config.ignore_end_of_sequence) {
-    const std::vector<llama_token> ends = EndOfGenerationTokens(*model);
+    const std::vector<llama_token>& ends = model->EndTokens();
     forbidden_.insert(forbidden_.end(), ends.begin(), ends.end());
   }
   std::vector<llama_token> tokens;
@@ -160,20 +166,15 @@ bool Sampler::IsForbidden(llama_token token) const {
 }
 
 llama_token Sampler::Sample(float* logits) {
-  llama_token token;
-  if (greedy_) {
-    token = IndexOfLargest(logits, model->vocabulary_size, forbidden_);
-  } else if (short_cut_ != ShortCut::none && CollectCandidates(logits)) {
-    token = SampleCandidates(next_position_, short_cut_ != ShortCut::min_p);
-  } else {
-    token = SampleVocabulary(logits);
-  }
+  const llama_token token = Choose(logits);
   if (std::isnan(logits[token])) {
     throw Failure(
         "DECODE_FAILED",
         "The model computed logits that are not numbers. Its file may be damaged (load it with checkTensors "
         "to find out), or its values overflow in this KV cache type.");
   }
+  // llama.cpp too draws first, and asks the grammar about that token alone: mostly it is allowed.
+  if (grammar_ && (IsForbidden(token) || !grammar_->Allows(token))) return ChooseAllowed(logits);
   if (IsForbidden(token)) {
     throw Failure("NO_TOKEN_ALLOWED",
                   "Expected at least one token that may follow; logitBias and ignoreEndOfSequence forbid " +
@@ -181,6 +182,44 @@ llama_token Sampler::Sample(float* logits) {
                       ". Forbid fewer tokens.");
   }
   return token;
+}
+
+llama_token Sampler::Choose(float* logits) {
+  if (greedy_) return IndexOfLargest(logits, model->vocabulary_size, forbidden_);
+  if (short_cut_ != ShortCut::none && CollectCandidates(logits)) {
+    return SampleCandidates(next_position_, short_cut_ != ShortCut::min_p);
+  }
+  return SampleVocabulary(logits);
+}
+
+// As llama.cpp does when the first draw was refused: the grammar first, then the chain. The largest allowed
+// logits are what top-k would leave of all allowed ones.
+llama_token Sampler::ChooseAllowed(float* logits) {
+  llama_token token = -1;
+  if (greedy_ || short_cut_ == ShortCut::top_k) {
+    AdjustedRow row(logits);
+    AdjustRow(row, logits);
+    grammar_->CollectLargestAllowed(logits, greedy_ ? 1 : top_k_, scratch_, candidates_);
+    if (!candidates_.empty()) token = greedy_ ? candidates_[0].id : SampleCandidates(next_position_, true);
+  } else {
+    if (exact_) {
+      grammar_->CopyAllowedSlowly(logits, allowed_);
+    } else {
+      grammar_->CopyAllowed(logits, allowed_);
+    }
+    if (LargestValue(allowed_.data(), model->vocabulary_size) > minus_infinity)
+      token = Choose(allowed_.data());
+    if (token >= 0 && (IsForbidden(token) || allowed_[token] == minus_infinity)) token = -1;
+  }
+  if (token >= 0) return token;
+  // The text is complete, and only the option ignoreEndOfSequence or a bias forbids to end it.
+  const llama_token end = grammar_->End();
+  if (end >= 0) return end;
+  throw Failure(
+      "NO_TOKEN_ALLOWED",
+      "Expected at least one token that may follow; the grammar allows none of the vocabulary here, or only "
+      "such as are forbidden. Check what it demands at this point: characters that the model's tokens "
+      "cannot form, or an empty class such as [z-a].");
 }
 
 // Biases and penalties change the logits of few tokens, which are known.
@@ -234,6 +273,7 @@ llama_token Sampler::SampleVocabulary(const float* logits) {
 }
 
 void Sampler::Accept(llama_token token, bool generated) {
+  if (grammar_ && generated) grammar_->Accept(token);
   if (!chain_) return;
   common_sampler_accept(chain_.get(), token, generated);
   if (remembered_ == 0) return;

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "grammar.h"
 #include "handle.h"
 #include "model.h"
 #include "node_api.h"
@@ -17,8 +18,11 @@
 
 class Sampler {
  public:
-  // Throws INVALID_TOKEN for a bias of a token outside the vocabulary.
+  // Throws INVALID_TOKEN for a bias of a token outside the vocabulary, INVALID_GRAMMAR, INVALID_SCHEMA.
   Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config);
+  // One that has seen a prompt.
+  static std::unique_ptr<Sampler> ForPrompt(const std::shared_ptr<Model>& model, const SamplingConfig& config,
+                                            const std::vector<llama_token>& prompt);
 
   // Chooses from a row of logits, one for each token of the vocabulary. The row is changed meanwhile and put
   // back. Two threads may sample with two samplers at once.
@@ -40,6 +44,8 @@ class Sampler {
   bool CollectCandidates(float* logits);
   llama_token SampleCandidates(int32_t first_step, bool sorted);
   llama_token SampleVocabulary(const float* logits);
+  llama_token Choose(float* logits);
+  llama_token ChooseAllowed(float* logits);
 
   // Which tokens the rest of the chain has to see: all, or those that its first selecting step keeps.
   enum class ShortCut { none, top_k, top_p, min_p };
@@ -50,10 +56,12 @@ class Sampler {
   float top_p_ = 0;
   float min_p_ = 0;
   size_t min_keep_ = 0;
-  common_sampler_ptr chain_;        // empty if greedy_
-  int32_t penalties_position_ = 0;  // in the chain: what adjusts logits of single tokens begins here,
-  int32_t top_k_position_ = 0;      // and ends here
-  int32_t next_position_ = 0;       // in the chain: what sees the candidates of the short cut
+  common_sampler_ptr chain_;          // empty if greedy_
+  int32_t penalties_position_ = 0;    // in the chain: what adjusts logits of single tokens begins here,
+  int32_t top_k_position_ = 0;        // and ends here
+  int32_t next_position_ = 0;         // in the chain: what sees the candidates of the short cut
+  std::unique_ptr<Grammar> grammar_;  // empty if the text is free
+  bool exact_ = false;                // no short cuts
   std::vector<llama_logit_bias> biases_;
   std::vector<llama_token> forbidden_;  // ascending
   size_t remembered_ = 0;               // how many tokens penalties look back at
@@ -65,6 +73,7 @@ class Sampler {
   std::vector<llama_token_data> penalized_;
   std::vector<llama_token_data> candidates_;
   CutBuffers cut_buffers_;
+  std::vector<float> allowed_;
 };
 
 // The logits at `index` of the context's last batch. Throws NO_LOGITS where it was evaluated without output.

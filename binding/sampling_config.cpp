@@ -83,6 +83,8 @@ SamplingConfig ReadSamplingConfig(const Napi::Object& options) {
   config.adaptive_target = ReadFloat(options, "adaptiveTarget", config.adaptive_target, -1, 1);
   config.adaptive_decay = ReadFloat(options, "adaptiveDecay", config.adaptive_decay, 0, 0.99);
   config.logit_bias = ReadLogitBias(options);
+  config.grammar = ReadString(options, "grammar", "");
+  config.json_schema = ReadString(options, "jsonSchema", "");
   const Napi::Value seed = options.Get("seed");
   if (seed.IsNumber()) config.seed = seed.As<Napi::Number>().Uint32Value();
   if (config.seed == LLAMA_DEFAULT_SEED) config.seed--;  // that one means "a random one" to llama.cpp
@@ -98,6 +100,11 @@ bool SamplingConfig::HasPenalties() const {
 
 bool SamplingConfig::HasDry() const {
   return dry_multiplier != 0.0f && dry_last_tokens != 0;
+}
+
+bool SamplingConfig::IsSlowToCreate() const {
+  // DRY looks at the text of every token.
+  return HasDry() || !grammar.empty() || !json_schema.empty();
 }
 
 int32_t SamplingConfig::RememberedTokens() const {

@@ -35,6 +35,8 @@ struct SamplingConfig {
   float adaptive_target = -1.0f;  // below 0: off
   float adaptive_decay = 0.9f;
   std::vector<llama_logit_bias> logit_bias;  // no token twice
+  std::string grammar;                       // GBNF; empty: none
+  std::string json_schema;                   // as JSON text, in place of a grammar; empty: none
   uint32_t seed = 0;
   bool ignore_end_of_sequence = false;
   bool exact_chain = false;  // for tests: llama.cpp's chain on the whole vocabulary, never the short cuts
@@ -45,6 +47,8 @@ struct SamplingConfig {
   bool IsGreedy() const;
   // Whether only the `top_k` largest logits decide, once those of single tokens are adjusted.
   bool NeedsFewCandidates() const;
+  // Whether creating a sampler takes long, or needs a large stack.
+  bool IsSlowToCreate() const;
 
  private:
   bool HasPenalties() const;

@@ -24,6 +24,7 @@ export {
   LlamaNativeError,
   ModelLoadError,
 } from './errors.js';
+export type { JsonSchema } from './generate/check-json-schema.js';
 export type { LogitBias, SamplingOptions } from './generate/sampling-options.js';
 export type {
   FinishReason,
@@ -31,6 +32,7 @@ export type {
   Generation,
   GenerationChunk,
   GenerationResult,
+  LogitsProcessor,
   Logprob,
   Timings,
   TokenLogprob,

@@ -1,6 +1,7 @@
 import { abortError } from '../arguments.js';
-import { createError, type ErrorCode } from '../errors.js';
+import { createError, type ErrorCode, LlamaNativeError } from '../errors.js';
 import { GenerationStream } from '../generate/generation-stream.js';
+import type { LogitsProcessor } from '../generate/types.js';
 import {
   type ContextFullPolicy,
   getAddon,
@@ -8,6 +9,7 @@ import {
   type NativeContext,
   type NativeContextOptions,
   type NativeFinish,
+  type NativeLogitsRequest,
   type NativeSamplingOptions,
   type NativeStepEvents,
 } from '../native/addon.js';
@@ -30,6 +32,7 @@ export interface EngineRequest {
   readonly logprobs: number;
   /** Whether tokens are guessed ahead, where the engine can. */
   readonly speculate: boolean;
+  readonly logitsProcessor: LogitsProcessor | undefined;
   /** Higher ones are admitted first; within one priority, those that asked first. */
   readonly priority: number;
   readonly signal: AbortSignal | undefined;
@@ -76,6 +79,8 @@ interface Job {
   cancelled: boolean;
   /** Its saved prefix: not looked for yet, being read, or read (undefined: none). */
   restoration: 'unknown' | 'loading' | Restoration | undefined;
+  /** Why it was stopped, if its logits processor failed. */
+  failure?: Error;
   readonly removeAbortListener: () => void;
 }
 
@@ -352,6 +357,7 @@ export class Engine {
         contextFull: job.request.contextFull,
         keepTokens: job.request.keepTokens,
         logprobs: job.request.logprobs,
+        processesLogits: job.request.logitsProcessor !== undefined,
         speculate: job.request.speculate,
         waitedMs: performance.now() - job.asked,
       });
@@ -417,7 +423,23 @@ export class Engine {
       }
       if (event.finish !== undefined) this.#onFinish(job, event.finish);
     }
+    for (const request of events.logits ?? []) void this.#processLogits(request);
     this.#metrics.notice(this.#jobs.size === 0);
+  }
+
+  /** The native loop goes on with other sequences until the answer is there. */
+  async #processLogits({ id, tokens, logits }: NativeLogitsRequest): Promise<void> {
+    const processor = this.#jobs.get(id)?.request.logitsProcessor;
+    if (processor === undefined) return;
+    try {
+      const processed = (await processor(logits, tokens)) ?? logits;
+      if (this.#jobs.has(id)) getAddon().provideLogits(this.#context.handle, id, processed);
+    } catch (error) {
+      const job = this.#jobs.get(id);
+      if (job === undefined || job.cancelled) return;
+      job.failure = toProcessorError(error);
+      this.#cancel(id);
+    }
   }
 
   #onFinish(job: Job, finish: NativeFinish): void {
@@ -428,7 +450,9 @@ export class Engine {
       this.#sequences.finish(sequence, tokens.slice(0, finish.residentTokens));
     }
     this.#end(job);
-    if (finish.errorCode !== undefined) {
+    if (job.failure !== undefined) {
+      stream.fail(job.failure);
+    } else if (finish.errorCode !== undefined) {
       stream.fail(createError(finish.errorCode as ErrorCode, finish.errorMessage ?? ''));
     } else if (finish.reason === 'cancelled' && job.request.signal?.aborted) {
       stream.fail(abortError(job.request.signal, 'The generation', { text: stream.text }));
@@ -449,4 +473,10 @@ export class Engine {
     job.removeAbortListener();
     if (this.#jobs.size === 0) working.delete(this);
   }
+}
+
+function toProcessorError(error: unknown): LlamaNativeError {
+  if (LlamaNativeError.isInstance(error) && error.code === 'LOGITS_PROCESSOR_FAILED') return error;
+  const message = `The logits processor failed: ${error instanceof Error ? error.message : String(error)}`;
+  return createError('LOGITS_PROCESSOR_FAILED', message, { cause: error });
 }

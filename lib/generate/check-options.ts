@@ -1,5 +1,14 @@
-import { checkBoolean, checkInteger, checkKeys, checkSignal, invalidArgument } from '../arguments.js';
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkSignal,
+  checkString,
+  invalidArgument,
+} from '../arguments.js';
 import type { NativeSamplingOptions } from '../native/addon.js';
+import { toSchemaText } from './check-json-schema.js';
 import { checkSamplingValues, readLogitBias, samplingKeys } from './check-sampling.js';
 import type { SamplingOptions } from './sampling-options.js';
 import type { GenerateOptions } from './types.js';
@@ -16,6 +25,9 @@ const generateKeys = [
   'priority',
   'logprobs',
   'speculative',
+  'grammar',
+  'jsonSchema',
+  'logitsProcessor',
   'signal',
 ];
 
@@ -49,9 +61,19 @@ function checkLogprobs(value: GenerateOptions['logprobs']): void {
   throw invalidArgument('logprobs', 'true, false or a whole number from 0 to 20', value);
 }
 
+function checkGrammar({ grammar, jsonSchema }: GenerateOptions): void {
+  checkString('grammar', grammar);
+  if (grammar === '') throw invalidArgument('grammar', 'a text of at least one rule', grammar);
+  if (jsonSchema === undefined) return;
+  if (typeof jsonSchema !== 'object' || jsonSchema === null || Array.isArray(jsonSchema))
+    throw invalidArgument('jsonSchema', 'an object', jsonSchema);
+  if (grammar !== undefined) throw invalidArgument('grammar', 'nothing beside jsonSchema', grammar);
+  toSchemaText(jsonSchema);
+}
+
 /**
  * Checks the options of a generation.
- * @throws InvalidArgumentError naming the option, what was expected and what was received.
+ * @throws InvalidArgumentError naming the option, what was expected and what was received; INVALID_SCHEMA.
  */
 export function checkGenerateOptions(options: GenerateOptions): void {
   checkKeys('options', options, generateKeys);
@@ -66,12 +88,14 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkInteger('keepTokens', options.keepTokens, 0, 0x7fffffff);
   checkInteger('priority', options.priority, -1000, 1000);
   checkLogprobs(options.logprobs);
+  checkGrammar(options);
+  checkFunction('logitsProcessor', options.logitsProcessor);
   checkSignal(options.signal);
 }
 
 /** The sampling part of checked options, with a seed drawn if none was given. */
 export function toNativeSampling(options: GenerateOptions): NativeSamplingOptions {
-  const { logitBias, ...others } = options;
+  const { logitBias, grammar, jsonSchema, ...others } = options;
   const biases = readLogitBias(logitBias);
   return {
     ...Object.fromEntries(Object.entries(others).filter(([key]) => samplingKeys.includes(key))),
@@ -81,6 +105,8 @@ export function toNativeSampling(options: GenerateOptions): NativeSamplingOption
     }),
     seed: options.seed ?? Math.floor(Math.random() * 0x100000000),
     ignoreEndOfSequence: options.ignoreEndOfSequence,
+    ...(grammar !== undefined && { grammar }),
+    ...(jsonSchema !== undefined && { jsonSchema: toSchemaText(jsonSchema) }),
   };
 }
 

@@ -1,5 +1,18 @@
 import type { ContextFullPolicy } from '../native/addon.js';
+import type { JsonSchema } from './check-json-schema.js';
 import type { SamplingOptions } from './sampling-options.js';
+
+// biome-ignore-start lint/suspicious/noConfusingVoidType: most of them return nothing
+/**
+ * Looks at, and may change, the logits from which the next token is chosen: one number for each token of the
+ * vocabulary. Change them in place, or return others of the same length; `-Infinity` forbids a token.
+ * @param tokens the prompt and what was generated, as far as the context holds it.
+ */
+export type LogitsProcessor = (
+  logits: Float32Array,
+  tokens: Int32Array,
+) => Float32Array | undefined | void | Promise<Float32Array | undefined | void>;
+// biome-ignore-end lint/suspicious/noConfusingVoidType: most of them return nothing
 
 /** What {@link Model.generate} accepts beside the prompt. */
 export interface GenerateOptions extends SamplingOptions {
@@ -30,6 +43,16 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: boolean | number;
   /** False: without guesses, though the model was loaded with `speculative`. Default: true. */
   speculative?: boolean;
+  /** A grammar in GBNF that the answer follows from its first character; see docs/structured-output.md. */
+  grammar?: string;
+  /** A JSON schema: the answer is JSON that fits it. Not together with `grammar`. */
+  jsonSchema?: JsonSchema;
+  /**
+   * Called for each token, before all sampling steps. Slow: each token waits for JavaScript, and each call copies the
+   * logits twice. Other generations go on meanwhile. If it throws or rejects, the generation fails with
+   * LOGITS_PROCESSOR_FAILED.
+   */
+  logitsProcessor?: LogitsProcessor;
   /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */
   signal?: AbortSignal;
 }

@@ -351,6 +351,7 @@ export class Model extends EventEmitter<ModelEvents> {
       keepTokens,
       logprobs: toNativeLogprobs(options.logprobs),
       speculate: options.speculative ?? true,
+      logitsProcessor: options.logitsProcessor,
       priority,
       signal,
     });

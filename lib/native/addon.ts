@@ -131,6 +131,10 @@ export interface NativeSamplingOptions {
   readonly logitBiasValues?: Float32Array;
   readonly seed: number;
   readonly ignoreEndOfSequence?: boolean | undefined;
+  /** In GBNF. */
+  readonly grammar?: string;
+  /** As JSON text, in place of a grammar. */
+  readonly jsonSchema?: string;
   /** For tests: llama.cpp's sampler chain on the whole vocabulary, without the short cuts. */
   readonly exactChain?: boolean;
 }
@@ -160,6 +164,8 @@ export interface NativeGenerationRequest extends NativeSamplingOptions {
   readonly logprobs: number;
   /** False: without guesses, though the context makes some. */
   readonly speculate: boolean;
+  /** Each row of logits comes as an event, and a token is chosen from what `provideLogits` answers. */
+  readonly processesLogits: boolean;
   /** Time since the caller asked, in milliseconds. */
   readonly waitedMs: number;
 }
@@ -260,9 +266,18 @@ export interface NativeUnrestored {
   readonly invalid: boolean;
 }
 
+/** Logits that `provideLogits` is to answer. */
+export interface NativeLogitsRequest {
+  readonly id: number;
+  /** What the logits follow. */
+  readonly tokens: Int32Array;
+  readonly logits: Float32Array;
+}
+
 /** What happened in one step of the generation loop. */
 export interface NativeStepEvents {
   readonly generations: readonly NativeGenerationEvent[];
+  readonly logits?: readonly NativeLogitsRequest[];
   readonly evicted?: readonly NativeEvicted[];
   readonly snapshots?: readonly NativeSnapshot[];
   readonly unrestored?: readonly NativeUnrestored[];
@@ -318,6 +333,9 @@ export interface Addon {
     messagesJson: string,
     options: NativeChatTemplateOptions,
   ): Promise<{ readonly prompt: string; readonly generationPrompt: string; readonly stops: string[] }>;
+  /** Whether the tokens are a whole text of the grammar. */
+  matchesGrammar(model: ModelHandle, grammar: string, tokens: Int32Array): Promise<boolean>;
+  jsonSchemaToGrammar(schema: string): Promise<string>;
   createSampler(model: ModelHandle, options: NativeSamplingOptions): SamplerHandle;
   closeSampler(sampler: SamplerHandle): void;
   createContext(
@@ -350,6 +368,8 @@ export interface Addon {
   savePrefix(context: ContextHandle, sequence: number, length: number): Promise<Uint8Array | undefined>;
   restoreSequence(context: ContextHandle, sequence: number, state: Uint8Array): Promise<void>;
   submitGeneration(context: ContextHandle, request: NativeGenerationRequest): void;
+  /** Throws LOGITS_PROCESSOR_FAILED for logits that cannot be sampled from. */
+  provideLogits(context: ContextHandle, id: number, logits: Float32Array): void;
   cancelGeneration(context: ContextHandle, id: number): void;
   /**
    * Idle sequences in the order in which they may be given up. Those with a key other than 0 are saved then; the key

@@ -1,0 +1,280 @@
+import { createError } from '../errors.js';
+
+/** A JSON schema, as far as a grammar can express it; see docs/structured-output.md. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** Deepest nesting of schemas. */
+const deepest = 64;
+/** Most schemas, those that several types repeat counted each time. */
+const mostNodes = 20_000;
+/** Most properties of one object that may be left out: their grammar grows with the square of their number. */
+const mostOptional = 200;
+
+/** Keywords that constrain values. Others are notes for readers, and may stand anywhere. */
+const constraints = new Set([
+  '$ref',
+  '$dynamicRef',
+  '$recursiveRef',
+  'additionalItems',
+  'additionalProperties',
+  'allOf',
+  'anyOf',
+  'const',
+  'contains',
+  'dependencies',
+  'dependentRequired',
+  'dependentSchemas',
+  'else',
+  'enum',
+  'exclusiveMaximum',
+  'exclusiveMinimum',
+  'if',
+  'items',
+  'maxContains',
+  'maxItems',
+  'maxLength',
+  'maxProperties',
+  'maximum',
+  'minContains',
+  'minItems',
+  'minLength',
+  'minProperties',
+  'minimum',
+  'multipleOf',
+  'not',
+  'oneOf',
+  'pattern',
+  'patternProperties',
+  'prefixItems',
+  'properties',
+  'propertyNames',
+  'required',
+  'then',
+  'type',
+  'unevaluatedItems',
+  'unevaluatedProperties',
+  'uniqueItems',
+]);
+
+const objectKeywords = ['type', 'properties', 'required', 'additionalProperties'];
+const arrayKeywords = ['type', 'items', 'prefixItems', 'minItems', 'maxItems'];
+const stringKeywords = ['type', 'pattern', 'minLength', 'maxLength'];
+const integerKeywords = ['type', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum'];
+
+/** Keywords whose value means that nothing is asked for. */
+function asksNothing(keyword: string, value: unknown): boolean {
+  if (keyword === 'uniqueItems') return value === false;
+  return (keyword === 'minProperties' || keyword === 'minContains') && value === 0;
+}
+
+function isSchema(value: unknown): value is JsonSchema {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function refuse(path: string, keyword: string, reason: string): never {
+  throw createError(
+    'INVALID_SCHEMA',
+    `The JSON schema cannot be expressed as a grammar: ${reason}, at ${path}.`,
+    {
+      details: { path, keyword },
+    },
+  );
+}
+
+/** Walks a schema in the way in which llama.cpp reads it. */
+class Checker {
+  readonly #root: JsonSchema;
+  readonly #references = new Set<string>();
+  #nodes = 0;
+
+  constructor(root: JsonSchema) {
+    this.#root = root;
+  }
+
+  check(schema: unknown, path: string, depth: number): void {
+    if (!isSchema(schema)) refuse(path, '', 'expected a schema to be an object');
+    if (depth > deepest) refuse(path, '', `schemas are nested more than ${deepest} deep`);
+    if (++this.#nodes > mostNodes) refuse(path, '', `it has more than ${mostNodes} schemas`);
+    const below = (value: unknown, key: string) => this.check(value, `${path}/${key}`, depth + 1);
+    if (schema.$ref !== undefined) {
+      this.#allow(schema, path, ['$ref'], 'beside $ref');
+      this.#checkReference(schema.$ref, path, depth);
+      return;
+    }
+    for (const key of ['oneOf', 'anyOf'] as const) {
+      if (schema[key] === undefined) continue;
+      this.#allow(schema, path, [key], `beside ${key}; write it into each alternative`);
+      for (const [index, alternative] of listOf(schema[key]).entries()) below(alternative, `${key}/${index}`);
+      return;
+    }
+    if (Array.isArray(schema.type)) {
+      const { type: types, ...others } = schema;
+      this.#checkTypes(others, types as unknown[], path, depth);
+      return;
+    }
+    if (schema.const !== undefined || schema.enum !== undefined) {
+      this.#allow(schema, path, ['const', 'enum', 'type'], 'beside const or enum');
+      return;
+    }
+    this.#checkType(schema, path, below);
+  }
+
+  /** A value may have one of several types; each takes the keywords that mean something for it. */
+  #checkTypes(schema: JsonSchema, types: readonly unknown[], path: string, depth: number): void {
+    const used = types.flatMap((type) => keywordsOf({ ...schema, type }));
+    this.#allow(schema, path, [...used, 'const', 'enum'], `for the types ${types.join(', ')}`);
+    for (const type of types) {
+      const own = keywordsOf({ ...schema, type });
+      const entries = Object.entries(schema).filter(([key]) => !constraints.has(key) || own.includes(key));
+      this.check({ ...Object.fromEntries(entries), type }, path, depth + 1);
+    }
+  }
+
+  #checkType(schema: JsonSchema, path: string, below: (value: unknown, key: string) => void): void {
+    const { type } = schema;
+    if (type !== undefined && typeof type !== 'string') refuse(path, 'type', 'expected type to be a text');
+    const isObject = schema.properties !== undefined || isSchema(schema.additionalProperties);
+    if (schema.allOf !== undefined && !isObject) {
+      this.#allow(schema, path, ['allOf', 'type'], 'beside allOf');
+      for (const [index, part] of listOf(schema.allOf).entries()) {
+        this.#checkPart(part, `${path}/allOf/${index}`);
+        below(part, `allOf/${index}`);
+      }
+      return;
+    }
+    this.#allow(
+      schema,
+      path,
+      keywordsOf(schema),
+      type === undefined ? 'here' : `for the type ${String(type)}`,
+    );
+    if (isSchema(schema.properties)) this.#checkProperties(schema, path, below);
+    if (isSchema(schema.additionalProperties)) below(schema.additionalProperties, 'additionalProperties');
+    if (schema.items !== undefined && schema.prefixItems !== undefined)
+      refuse(path, 'prefixItems', 'the keyword prefixItems is not supported beside items');
+    const items = schema.items ?? schema.prefixItems;
+    if (Array.isArray(items)) for (const [index, item] of items.entries()) below(item, `items/${index}`);
+    else if (items !== undefined) below(items, 'items');
+    if (schema.pattern !== undefined) checkPattern(schema, path);
+  }
+
+  #checkProperties(schema: JsonSchema, path: string, below: (value: unknown, key: string) => void): void {
+    const properties = schema.properties as JsonSchema;
+    const names = Object.keys(properties);
+    const required = new Set(listOf(schema.required));
+    for (const name of required) {
+      if (typeof name !== 'string' || !Object.hasOwn(properties, name))
+        refuse(path, 'required', `required names ${JSON.stringify(name)}, which is not among the properties`);
+    }
+    const optional = names.length - required.size;
+    if (optional > mostOptional)
+      refuse(path, 'properties', `${optional} properties may be left out, and ${mostOptional} is the most`);
+    for (const name of names) below(properties[name], `properties/${name}`);
+  }
+
+  /** llama.cpp joins objects and cuts enumerations of an allOf; it drops all else. */
+  #checkPart(part: unknown, path: string): void {
+    const target = this.#follow(part, path);
+    const joins = target.properties !== undefined || target.enum !== undefined || target.anyOf !== undefined;
+    if (!joins)
+      refuse(path, 'allOf', 'allOf joins only objects with properties, enumerations and anyOf of these');
+  }
+
+  #checkReference(reference: unknown, path: string, depth: number): void {
+    this.#follow({ $ref: reference }, path);
+    const name = reference as string;
+    if (this.#references.has(name)) return;
+    this.#references.add(name);
+    this.check(this.#resolve(name, path), name, depth + 1);
+  }
+
+  /** The schema at the end of a chain of references. */
+  #follow(schema: unknown, path: string): JsonSchema {
+    const seen = new Set<string>();
+    let target = schema;
+    while (isSchema(target) && target.$ref !== undefined) {
+      const reference = target.$ref;
+      if (typeof reference !== 'string' || !reference.startsWith('#/'))
+        refuse(
+          path,
+          '$ref',
+          `the $ref ${JSON.stringify(reference)} does not point into the same schema (#/…)`,
+        );
+      if (seen.has(reference))
+        refuse(path, '$ref', `the $ref ${JSON.stringify(reference)} leads back to itself`);
+      seen.add(reference);
+      target = this.#resolve(reference, path);
+    }
+    if (!isSchema(target)) refuse(path, '', 'expected a schema to be an object');
+    return target;
+  }
+
+  #resolve(reference: string, path: string): unknown {
+    let target: unknown = this.#root;
+    for (const key of reference.split('/').slice(1)) {
+      const found = typeof target === 'object' && target !== null && Object.hasOwn(target, key);
+      if (!found) refuse(path, '$ref', `the $ref ${JSON.stringify(reference)} points to nothing`);
+      target = (target as JsonSchema)[key];
+    }
+    return target;
+  }
+
+  #allow(schema: JsonSchema, path: string, allowed: readonly string[], where: string): void {
+    for (const [keyword, value] of Object.entries(schema)) {
+      if (value === undefined || !constraints.has(keyword) || allowed.includes(keyword)) continue;
+      if (!asksNothing(keyword, value))
+        refuse(path, keyword, `the keyword ${keyword} is not supported ${where}`);
+    }
+  }
+}
+
+/** The keywords that llama.cpp reads in a schema of one type. */
+function keywordsOf(schema: JsonSchema): readonly string[] {
+  switch (schema.type) {
+    case 'object':
+      return objectKeywords;
+    case 'array':
+      return arrayKeywords;
+    case 'string':
+      return stringKeywords;
+    case 'integer':
+      return integerKeywords;
+    case 'number':
+    case 'boolean':
+    case 'null':
+      return ['type'];
+    case undefined:
+      if (schema.properties !== undefined || schema.additionalProperties !== undefined) return objectKeywords;
+      if (schema.items !== undefined || schema.prefixItems !== undefined) return arrayKeywords;
+      return stringKeywords;
+    default:
+      return ['type'];
+  }
+}
+
+function checkPattern(schema: JsonSchema, path: string): void {
+  const { pattern } = schema;
+  if (typeof pattern !== 'string') refuse(path, 'pattern', 'expected pattern to be a text');
+  if (!pattern.startsWith('^') || !pattern.endsWith('$'))
+    refuse(path, 'pattern', `the pattern ${JSON.stringify(pattern)} has to begin with ^ and to end with $`);
+  const other = ['minLength', 'maxLength'].find((keyword) => schema[keyword] !== undefined);
+  if (other !== undefined) refuse(path, other, `the keyword ${other} is not supported beside pattern`);
+}
+
+/**
+ * Checks that a grammar can express a JSON schema: what llama.cpp would drop without a word is refused.
+ * @returns the schema as JSON.
+ * @throws InvalidArgumentError INVALID_SCHEMA that names the keyword or reference.
+ */
+export function toSchemaText(schema: JsonSchema): string {
+  new Checker(schema).check(schema, '#', 0);
+  try {
+    return JSON.stringify(schema);
+  } catch (cause) {
+    throw createError('INVALID_SCHEMA', 'Expected a JSON schema that can be written as JSON.', { cause });
+  }
+}
