@@ -11,6 +11,34 @@ const parallelCounts = [1, 8];
 
 const samplings = { greedy: {}, sampled: { temperature: 0.8, topK: 40, topP: 0.95, minP: 0, seed: 1 } };
 
+/** Orders of a shop: names, numbers, choices and lists, and more of them than a run has tokens for. */
+const orders = {
+  type: 'array',
+  minItems: 40,
+  items: {
+    type: 'object',
+    properties: {
+      id: { type: 'integer', minimum: 1, maximum: 99999 },
+      customer: { type: 'string', minLength: 1, maxLength: 40 },
+      status: { enum: ['new', 'paid', 'shipped', 'returned'] },
+      express: { type: 'boolean' },
+      total: { type: 'number' },
+      lines: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 5,
+        items: {
+          type: 'object',
+          properties: { article: { type: 'string', maxLength: 30 }, count: { type: 'integer', minimum: 1 } },
+          required: ['article', 'count'],
+        },
+      },
+      note: { type: ['string', 'null'] },
+    },
+    required: ['id', 'customer', 'status', 'express', 'total', 'lines'],
+  },
+};
+
 /** Runs both sides in the given order; each gives its figures by row. */
 async function inTurn({ libraryFirst }, reference, library) {
   const early = libraryFirst ? await library() : undefined;
@@ -49,6 +77,19 @@ function decodeSides(settings, rows) {
         'event-loop': Math.max(...delays),
         reportedTokensPerSecond: Object.fromEntries(reported),
       };
+    },
+  ];
+}
+
+function grammarSides(settings, [row]) {
+  const { parallel } = row;
+  const task = decodeTask(settings, row.model);
+  return [
+    async () => ({ [row.id]: (await measureBatchedBench({ ...task, parallel: [parallel] }))[parallel] }),
+    async () => {
+      const runs = [{ name: row.id, parallel, sampling: { ...samplings.greedy, jsonSchema: orders } }];
+      const results = await runMeasurement('measure-library.mjs', { kind: 'decode', ...task, runs });
+      return { [row.id]: results[row.id].tokensPerSecond };
     },
   ];
 }
@@ -115,6 +156,6 @@ export async function measureGroup(group, rows, settings) {
   if (group === 'repeated-prompt') return measureRepeatedPrompt(settings, rows);
   const sides = group.startsWith('decode-')
     ? decodeSides
-    : ({ peer: peerSides, 'shared-prefix': sharedPrefixSides }[group] ?? prefillSides);
+    : ({ grammar: grammarSides, peer: peerSides, 'shared-prefix': sharedPrefixSides }[group] ?? prefillSides);
   return inTurn(settings, ...sides(settings, rows));
 }
