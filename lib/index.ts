@@ -28,6 +28,7 @@ export type { JsonSchema } from './generate/check-json-schema.js';
 export type { LogitBias, SamplingOptions } from './generate/sampling-options.js';
 export type {
   FinishReason,
+  GenerateManyOptions,
   GenerateOptions,
   Generation,
   GenerationChunk,

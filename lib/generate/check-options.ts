@@ -11,7 +11,8 @@ import type { NativeSamplingOptions } from '../native/addon.js';
 import { toSchemaText } from './check-json-schema.js';
 import { checkSamplingValues, readLogitBias, samplingKeys } from './check-sampling.js';
 import type { SamplingOptions } from './sampling-options.js';
-import type { GenerateOptions } from './types.js';
+import { drawSeed } from './seeds.js';
+import type { GenerateManyOptions, GenerateOptions } from './types.js';
 
 const generateKeys = [
   ...samplingKeys,
@@ -93,6 +94,19 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkSignal(options.signal);
 }
 
+/**
+ * Checks the options of several answers to one prompt.
+ * @throws InvalidArgumentError naming the option, what was expected and what was received; INVALID_SCHEMA.
+ */
+export function checkGenerateManyOptions(options: GenerateManyOptions): GenerateManyOptions {
+  checkKeys('options', options, ['n', ...generateKeys]);
+  const { n, ...others } = options;
+  if (n === undefined) throw invalidArgument('n', 'a whole number from 1 to 256', n);
+  checkInteger('n', n, 1, 256);
+  checkGenerateOptions(others);
+  return options;
+}
+
 /** The sampling part of checked options, with a seed drawn if none was given. */
 export function toNativeSampling(options: GenerateOptions): NativeSamplingOptions {
   const { logitBias, grammar, jsonSchema, ...others } = options;
@@ -103,7 +117,7 @@ export function toNativeSampling(options: GenerateOptions): NativeSamplingOption
       logitBiasTokens: Int32Array.from(biases, ([token]) => token),
       logitBiasValues: Float32Array.from(biases, ([, bias]) => bias),
     }),
-    seed: options.seed ?? Math.floor(Math.random() * 0x100000000),
+    seed: options.seed ?? drawSeed(),
     ignoreEndOfSequence: options.ignoreEndOfSequence,
     ...(grammar !== undefined && { grammar }),
     ...(jsonSchema !== undefined && { jsonSchema: toSchemaText(jsonSchema) }),

@@ -57,6 +57,12 @@ export interface GenerateOptions extends SamplingOptions {
   signal?: AbortSignal;
 }
 
+/** What {@link Model.generateMany} accepts beside the prompt. */
+export interface GenerateManyOptions extends GenerateOptions {
+  /** How many answers, 1 to 256. */
+  n: number;
+}
+
 /** The natural logarithm of a token's probability, from the model's own distribution. */
 export interface Logprob {
   readonly token: number;

@@ -11,9 +11,15 @@ import { Context, type ContextOptions, checkContextOptions, Sampler } from '../e
 import type { Engine, PreparedPrompt } from '../engine/engine.js';
 import type { ModelMetrics } from '../engine/metrics.js';
 import { createError } from '../errors.js';
-import { checkGenerateOptions, toNativeLogprobs, toNativeSampling } from '../generate/check-options.js';
+import {
+  checkGenerateManyOptions,
+  checkGenerateOptions,
+  toNativeLogprobs,
+  toNativeSampling,
+} from '../generate/check-options.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
-import type { GenerateOptions, Generation } from '../generate/types.js';
+import { answerSeeds } from '../generate/seeds.js';
+import type { GenerateManyOptions, GenerateOptions, Generation } from '../generate/types.js';
 import { getAddon, type ModelHandle } from '../native/addon.js';
 import { checkCacheFits } from './cache-size.js';
 import type { DetokenizeOptions, ModelMetadata, TokenizeOptions } from './types.js';
@@ -159,6 +165,30 @@ export class Model extends EventEmitter<ModelEvents> {
       tokens.then((list) => ({ tokens: list, stopStrings: stopList(options) })),
       options,
     );
+  }
+
+  /**
+   * Several answers to one prompt, which is read once: the others continue from the cells of the first. The first answer
+   * is that of {@link generate} with the same seed; the seeds of the others are made from it, so they differ and come
+   * again with the same `seed`. More than `sequences` wait their turn.
+   * @param options those of {@link generate}, and `n`, how many, 1 to 256; `signal` cancels all of them.
+   * @throws InvalidArgumentError for a bad option, at once.
+   *
+   * @example
+   * ```ts
+   * const answers = model.generateMany('The best name for a cat is', { n: 3, seed: 1, maxTokens: 8 });
+   * for (const { text } of await Promise.all(answers.map(({ result }) => result))) console.log(text);
+   * ```
+   */
+  generateMany(prompt: string | Int32Array | readonly number[], options: GenerateManyOptions): Generation[] {
+    const { n, ...others } = checkGenerateManyOptions(options);
+    const { addSpecial = true, parseSpecial = false } = others;
+    const tokens =
+      typeof prompt === 'string'
+        ? this.tokenize(prompt, { addSpecial, parseSpecial })
+        : Promise.resolve(toTokenArray('prompt', prompt));
+    const prepared = tokens.then((list) => ({ tokens: list, stopStrings: stopList(others) }));
+    return answerSeeds(others.seed, n).map((seed) => this.#generate(prepared, { ...others, seed }));
   }
 
   /** @internal For chats: the prompt is still being rendered, and may bring stop strings of its own. */
