@@ -23,7 +23,7 @@ void BatchLoop::DraftAll() {
   std::vector<Speculator::Request> requests;
   for (Running& running : running_) {
     running.draft.clear();
-    if (!running.Active() || !running.request.speculate) continue;
+    if (!running.Active() || !running.request.speculate || !CanChoose(running)) continue;
     const int32_t most = MostDraftTokens(running);
     requests.push_back({running.request.sequence, &running.request.tokens,
                         most > 0 ? std::min(most, running.pace.Next()) : 0, &running.draft});

@@ -7,12 +7,15 @@
 
 #include "batch_loop.h"
 
+bool BatchLoop::CanChoose(const Running& running) {
+  return running.sampler != nullptr && !running.request.processes_logits && !running.held;
+}
+
 // Chooses the next token from the batch's logits, or keeps them until it can. False once the generation has
 // finished.
 bool BatchLoop::TakeLogits(Running& running) {
-  float* logits = LogitsAt(context_, running.output_index);
-  if (running.sampler != nullptr && !running.request.processes_logits)
-    return Advance(running, logits, logits);
+  if (CanChoose(running)) return AdvanceAll(running);
+  const float* logits = LogitsAt(context_, running.output_index);
   running.held = true;
   running.row.assign(logits, logits + model_->vocabulary_size);
   if (!running.request.processes_logits) return true;

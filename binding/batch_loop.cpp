@@ -14,10 +14,11 @@ double Milliseconds(Clock::time_point from, Clock::time_point to) {
 
 }  // namespace
 
-BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context, const SequenceStates* states,
-                     size_t state_limit)
+BatchLoop::BatchLoop(std::shared_ptr<Model> model, llama_context* context, CpuThreads& threads,
+                     const SequenceStates* states, size_t state_limit)
     : model_(std::move(model)),
       context_(context),
+      threads_(threads),
       memory_(llama_get_memory(context)),
       batch_(static_cast<int32_t>(llama_n_batch(context))),
       context_size_(static_cast<int32_t>(llama_n_ctx(context))),
@@ -222,11 +223,14 @@ int32_t BatchLoop::Decode() {
 }
 
 void BatchLoop::SampleAll() {
+  for (Running& running : running_) {
+    running.evaluated += running.in_batch;
+    if (running.in_batch > 0) TakeSnapshot(running);
+  }
+  ChooseAhead();
   for (auto position = running_.begin(); position != running_.end();) {
     auto next = std::next(position);
     Running& running = *position;
-    running.evaluated += running.in_batch;
-    if (running.in_batch > 0) TakeSnapshot(running);
     const bool has_logits = running.output_index >= 0 && !running.held;
     if (has_logits && !Guarded(running, [&] { return TakeLogits(running); })) running_.erase(position);
     position = next;
@@ -234,7 +238,8 @@ void BatchLoop::SampleAll() {
 }
 
 bool BatchLoop::Advance(Running& running, float* logits, const float* model_logits) {
-  const llama_token token = running.sampler->Sample(logits);
+  Choice choice = TakeChoice(running, logits, model_logits);
+  const llama_token token = choice.token;
   running.last_token = Clock::now();
   if (running.sampled++ == 0) {
     running.first_token = running.last_token;
@@ -248,9 +253,8 @@ bool BatchLoop::Advance(Running& running, float* logits, const float* model_logi
   running.request.tokens.push_back(token);
   running.generated++;
   running.unreported.push_back(token);
-  if (running.request.log_probabilities >= 0) {
-    running.unreported_log_probabilities.push_back(
-        ReadLogProbabilities(*model_, model_logits, token, running.request.log_probabilities));
+  if (choice.log_probabilities) {
+    running.unreported_log_probabilities.push_back(std::move(*choice.log_probabilities));
   }
 
   std::string text = running.text.Append(model_->Piece(token, false));

@@ -6,12 +6,15 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "batch.h"
+#include "cpu_threads.h"
 #include "llama.h"
 #include "log_probabilities.h"
 #include "model.h"
@@ -156,10 +159,10 @@ struct StepEvents {
 
 class BatchLoop {
  public:
-  // `states` and `context` outlive the loop. JavaScript is sent no states beyond `state_limit` bytes that it
-  // has not taken yet.
-  BatchLoop(std::shared_ptr<Model> model, llama_context* context, const SequenceStates* states,
-            size_t state_limit);
+  // `threads`, `states` and `context` outlive the loop. JavaScript is sent no states beyond `state_limit`
+  // bytes that it has not taken yet.
+  BatchLoop(std::shared_ptr<Model> model, llama_context* context, CpuThreads& threads,
+            const SequenceStates* states, size_t state_limit);
   BatchLoop(const BatchLoop&) = delete;
   BatchLoop& operator=(const BatchLoop&) = delete;
 
@@ -190,14 +193,22 @@ class BatchLoop {
   const LoopMetrics& Metrics() const { return metrics_; }
 
  private:
+  // A token, and what is to be told of it.
+  struct Choice {
+    llama_token token = 0;
+    std::optional<TokenLogProbabilities> log_probabilities;
+    std::exception_ptr error;
+    double milliseconds = 0;
+  };
   struct Running {
     GenerationRequest request;
     std::unique_ptr<Sampler> sampler;  // empty while it is being made
     TextStream text;
     int32_t prompt_tokens;
-    int32_t evaluated = 0;      // tokens whose keys and values are in the cache
-    int32_t in_batch = 0;       // tokens of this sequence in the current batch
-    int32_t output_index = -1;  // where in the current batch its logits begin; -1: none yet
+    int32_t evaluated = 0;           // tokens whose keys and values are in the cache
+    int32_t in_batch = 0;            // tokens of this sequence in the current batch
+    int32_t output_index = -1;       // where in the current batch its logits begin; -1: none yet
+    std::optional<Choice> choice{};  // of this step, if it was made ahead
     DraftPace pace{0};
     std::vector<llama_token> draft{};  // what may come next, evaluated in the same step
     int32_t draft_tokens = 0;
@@ -242,6 +253,10 @@ class BatchLoop {
   void AddToBatch(Running& running, int32_t count);
   int32_t Decode();
   void SampleAll();
+  Choice Choose(const Running& running, float* logits, const float* model_logits) const;
+  void ChooseAhead();
+  Choice TakeChoice(Running& running, float* logits, const float* model_logits);
+  static bool CanChoose(const Running& running);
   bool AdvanceAll(Running& running);  // false once it has finished
   bool TakeLogits(Running& running);  // likewise
   // From the logits to choose from, and those of the model; false once it has finished.
@@ -266,6 +281,7 @@ class BatchLoop {
 
   std::shared_ptr<Model> model_;
   llama_context* context_;
+  CpuThreads& threads_;
   llama_memory_t memory_;
   Batch batch_;
   int32_t context_size_;
@@ -281,6 +297,7 @@ class BatchLoop {
   std::shared_ptr<std::atomic<size_t>> unclaimed_bytes_ = std::make_shared<std::atomic<size_t>>(0);
   RunningList running_;
   std::vector<EvictableSequence> evictable_;
+  double choice_ms_ = 0;  // what choosing a token takes, a moving average
   LoopMetrics metrics_;
   StepEvents events_;
   bool urgent_ = false;  // an event that must not wait

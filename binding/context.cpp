@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "backend.h"
-#include "ggml-cpu.h"
 
 namespace {
 std::atomic<uint32_t> next_id{1};
@@ -23,28 +22,11 @@ Context::~Context() {
   Free();
 }
 
-// Without threads of its own, ggml starts and ends new ones for every batch.
-void Context::AttachThreads() {
-  ggml_backend_reg_t cpu =
-      ggml_backend_dev_backend_reg(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
-  auto create = reinterpret_cast<decltype(&ggml_threadpool_new)>(
-      ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_new"));
-  ggml_threadpool_params params = ggml_threadpool_params_default(params_.n_threads);
-  threads_ = create != nullptr ? create(&params) : nullptr;
-  if (threads_ != nullptr) llama_attach_threadpool(context, threads_, nullptr);
-}
-
 void Context::Free() {
   loop.reset();
   if (context != nullptr) llama_free(context);
   context = nullptr;
-  if (threads_ == nullptr) return;
-  ggml_backend_reg_t cpu =
-      ggml_backend_dev_backend_reg(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU));
-  auto free = reinterpret_cast<decltype(&ggml_threadpool_free)>(
-      ggml_backend_reg_get_proc_address(cpu, "ggml_threadpool_free"));
-  free(threads_);
-  threads_ = nullptr;
+  threads_.reset();
 }
 
 void Context::Create() {
@@ -57,10 +39,12 @@ void Context::Create() {
     throw Failure("CONTEXT_CREATE_FAILED", std::string(error.what()) + "\n" + log.Text());
   }
   if (context == nullptr) throw Failure("CONTEXT_CREATE_FAILED", log.Text());
-  AttachThreads();
+  // Without threads of its own, ggml starts and ends new ones for every batch.
+  threads_ = std::make_unique<CpuThreads>(params_.n_threads);
+  if (threads_->Pool() != nullptr) llama_attach_threadpool(context, threads_->Pool(), nullptr);
   has_memory = llama_get_memory(context) != nullptr && !llama_model_has_encoder(model->model);
   states = std::make_unique<SequenceStates>(context, StateFingerprint(*model, params_));
-  if (has_memory) loop = std::make_unique<BatchLoop>(model, context, states.get(), state_limit_);
+  if (has_memory) loop = std::make_unique<BatchLoop>(model, context, *threads_, states.get(), state_limit_);
   if (speculation_) CreateSpeculator();
   sequence_limit = static_cast<int32_t>(llama_n_seq_max(context));
 }
@@ -72,7 +56,7 @@ void Context::CreateSpeculator() {
                   "Speculative decoding takes wrong guesses back, and the memory of recurrent and hybrid "
                   "models cannot go back. Load the model without the option speculative.");
   }
-  auto speculator = std::make_unique<Speculator>(*model, context, *speculation_, params_, threads_);
+  auto speculator = std::make_unique<Speculator>(*model, context, *speculation_, params_, threads_->Pool());
   loop->Speculate(std::move(speculator), speculation_->most_tokens);
   speculation_.reset();  // the speculator holds the draft model from here
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "batch_loop.h"
+#include "cpu_threads.h"
 #include "handle.h"
 #include "model.h"
 #include "node_api.h"
@@ -63,7 +64,6 @@ class Context : public std::enable_shared_from_this<Context> {
 
  private:
   void Run();
-  void AttachThreads();
   void CreateSpeculator();
   void Free();
   int32_t OutputIndex(int32_t index) const;
@@ -71,7 +71,7 @@ class Context : public std::enable_shared_from_this<Context> {
   llama_context_params params_;
   size_t state_limit_;
   std::optional<SpeculationConfig> speculation_;
-  ggml_threadpool_t threads_ = nullptr;
+  std::unique_ptr<CpuThreads> threads_;
   EventSink sink_;
   std::function<void()> on_closed_;
   std::mutex mutex_;

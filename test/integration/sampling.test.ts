@@ -369,6 +369,26 @@ describe('log-probabilities', () => {
     expect(streamed.every((entry) => entry.top.length === 0)).toBe(true);
   });
 
+  it('belong to the right sequence when the tokens of several are chosen on several threads', async () => {
+    await using several = await loadModel(path, { contextSize: 512, sequences: 4, threads: 2 });
+    const prompts = ['One, two,', 'The capital of France is', 'Once upon a', 'def main():'];
+    const generations = prompts.map((text) =>
+      several.generate(text, { temperature: 0, maxTokens: 12, ignoreEndOfSequence: true, logprobs: 20 }),
+    );
+    for (const [index, generation] of generations.entries()) {
+      const { tokens, logprobs = [] } = await generation.result;
+      expect(logprobs.map(({ token }) => token)).toEqual(tokens);
+      expect(logprobs.map(({ top }) => top[0]?.token)).toEqual(tokens); // greedy: the most probable ones
+      const alone = await several.generate(prompts[index] ?? '', {
+        temperature: 0,
+        maxTokens: 1,
+        logprobs: 0,
+      }).result;
+      expect(alone.tokens[0]).toBe(tokens[0]);
+      expect(alone.logprobs?.[0]?.logprob).toBeCloseTo(logprobs[0]?.logprob ?? 0, 1);
+    }
+  });
+
   it('are absent unless asked for', async () => {
     const result = await model.generate(prompt, { ...options, maxTokens: 2 }).result;
     expect(result).not.toHaveProperty('logprobs');
