@@ -26,6 +26,19 @@ describe('a prefix tree', () => {
     expect(tree.longestPrefix([]).length).toBe(0);
   });
 
+  it('finds what is held wholly as a beginning of a prompt', () => {
+    const tree = new PrefixTree();
+    tree.set(0, [1, 2, 3, 4]);
+    tree.set(1, [1, 2]);
+    tree.set(2, [1, 2, 9]);
+    tree.set(3, [1, 2]);
+    const at = (length: number, ...sequences: number[]) =>
+      sequences.map((sequence) => ({ sequence, length }));
+    expect(tree.wholePrefixes([1, 2, 3, 4, 5])).toEqual([...at(2, 1, 3), ...at(4, 0)]);
+    expect(tree.wholePrefixes([1, 2, 3])).toEqual(at(2, 1, 3));
+    expect(tree.wholePrefixes([1])).toEqual([]);
+  });
+
   it('counts shared tokens once', () => {
     const tree = new PrefixTree();
     tree.set(0, [1, 2, 3, 4]);
@@ -70,6 +83,15 @@ describe('a prefix tree', () => {
       expect(found.length).toBe(longest);
       expect([...found.sequences].sort()).toEqual(holders.sort());
       expect([...tree.get(sequence)]).toEqual(plain.get(sequence) ?? []);
+      const whole = [...plain]
+        .filter(([, held]) => held.length > 0 && commonPrefixLength(held, prompt) === held.length)
+        .map(([id]) => id);
+      expect(
+        tree
+          .wholePrefixes(prompt)
+          .map((one) => one.sequence)
+          .sort(),
+      ).toEqual(whole.sort());
     }
   });
 });

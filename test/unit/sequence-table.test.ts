@@ -88,6 +88,19 @@ describe('models whose memory is a state', () => {
     expect(created.place(prompt)).toMatchObject({ cachedTokens: 0 });
   });
 
+  it('prefer a shorter one that is wholly theirs to a longer one that goes elsewhere', () => {
+    const { created, used } = table({ canShare: false });
+    used(1, [1, 2, 3, 9]);
+    used(0, [1, 2]);
+    expect(created.place(prompt)).toEqual({ sequence: 0, cachedSequence: 0, cachedTokens: 2 });
+  });
+
+  it('leave a token to evaluate, for its logits', () => {
+    const { created, used } = table({ canShare: false });
+    used(1, prompt);
+    expect(created.place(prompt)).toMatchObject({ sequence: 0, cachedTokens: 0 });
+  });
+
   it('never share with a running sequence', () => {
     const { created } = table({ canShare: false });
     created.start(0, [1, 2, 3]);
