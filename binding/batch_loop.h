@@ -240,6 +240,7 @@ class BatchLoop {
   int32_t UsablePrefix(llama_seq_id sequence, int32_t wanted) const;
   bool RestorePrefix(Running& running);
   bool LoadState(llama_seq_id sequence, const StateBytes& bytes, int32_t positions);
+  int64_t HeldPositions() const;
   SavedState Save(llama_seq_id sequence);
   void TakeSnapshot(Running& running);
   void ReportEvicted(const EvictableSequence& victim);

@@ -124,7 +124,17 @@ bool BatchLoop::LoadState(llama_seq_id sequence, const StateBytes& bytes, int32_
   if (used > context_size_ && !llama_model_is_recurrent(model_->model)) return false;
   ClearSequence(sequence);
   while (!states_->Load(sequence, bytes)) {
-    if (!EvictIdleSequence()) return false;
+    const bool lacks_room = window_ > 0 || HeldPositions() + positions > context_size_;
+    if (!lacks_room || !EvictIdleSequence()) return false;
   }
   return true;
+}
+
+// How many cells the sequences may take up; shared ones are counted for each of them.
+int64_t BatchLoop::HeldPositions() const {
+  int64_t held = 0;
+  for (llama_seq_id sequence = 0; sequence < sequence_count_; sequence++) {
+    held += llama_memory_seq_pos_max(memory_, sequence) + 1;
+  }
+  return held;
 }

@@ -32,8 +32,9 @@ export interface PrefixKeeperOptions {
 /** What sequences held is remembered for so many of them, until the loop tells that it gave them up. */
 const rememberedContents = 256;
 
-/** A read from the disk that takes longer is not waited for. */
-const readDeadlineMs = 5000;
+/** A read from the disk that takes longer than this, and than this slow a disk would need, is not waited for. */
+const readDeadlineMs = 1000;
+const slowestBytesPerMs = 1e5;
 
 /** One prompt's regular checkpoints may fill this share of the store's memory. */
 const checkpointShare = 0.25;
@@ -76,7 +77,8 @@ export class PrefixKeeper {
     const onDisk = prefix.state === undefined;
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<undefined>((resolve) => {
-      timer = setTimeout(resolve, readDeadlineMs, undefined);
+      const milliseconds = readDeadlineMs + prefix.byteSize / slowestBytesPerMs;
+      timer = setTimeout(resolve, milliseconds, undefined);
     });
     const state = await Promise.race([this.#options.store.load(prefix), deadline]);
     clearTimeout(timer);

@@ -72,6 +72,8 @@ export class PrefixStore {
   readonly #prefixes = new Map<number, StoredPrefix>();
   readonly #byFile = new Map<string, StoredPrefix>();
   readonly #tree = new PrefixTree();
+  /** Reads that go on, by the id of the prefix. */
+  readonly #reading = new Map<number, Promise<Uint8Array | undefined>>();
   #disk: DiskTier | undefined;
   #nextId = 1;
   #revision = 0;
@@ -168,18 +170,9 @@ export class PrefixStore {
       return state;
     }
     if (file === undefined || this.#disk === undefined) return undefined;
-    try {
-      const read = await this.#disk.read(file);
-      if (read !== undefined && this.#prefixes.has(prefix.id)) {
-        prefix.state = read;
-        this.#intoMemory(prefix);
-      }
-      return read;
-    } catch {
-      this.#failures++;
-      this.#remove(prefix);
-      return undefined;
-    }
+    const reading = this.#reading.get(prefix.id) ?? this.#read(prefix, file, this.#disk);
+    this.#reading.set(prefix.id, reading);
+    return reading.finally(() => this.#reading.delete(prefix.id));
   }
 
   /** Drops a prefix whose state turned out to be damaged. */
@@ -200,6 +193,21 @@ export class PrefixStore {
   async close(): Promise<void> {
     for (const prefix of this.#memory.items()) this.#write(prefix);
     await this.#writing;
+  }
+
+  async #read(prefix: StoredPrefix, file: DiskEntry, disk: DiskTier): Promise<Uint8Array | undefined> {
+    try {
+      const read = await disk.read(file);
+      if (read !== undefined && this.#prefixes.has(prefix.id)) {
+        prefix.state = read;
+        this.#intoMemory(prefix);
+      }
+      return read;
+    } catch {
+      this.#failures++;
+      this.#remove(prefix);
+      return undefined;
+    }
   }
 
   #findShared(prompt: TokenList): { readonly ids: number[]; readonly length: number } {

@@ -3,10 +3,10 @@ import type { Model } from '../../lib/index.js';
 
 /**
  * How far apart two logits may be that rounding swaps: where cells lie in the cache and how a prompt is cut into batches
- * decides the order of sums. Of the models with random weights here, the two largest logits of 30 000 are a hundred
- * times as far apart on average.
+ * decides the order of sums. Logits of the small models here differ by up to 0.023 between one batch and one token at a
+ * time; the two largest of 30 000 are 0.2 apart on average, and few others are near.
  */
-const tie = 0.01;
+const tie = 0.05;
 
 /**
  * Asserts that two greedy answers to a prompt are the same. Where they part, both tokens must have all but the same

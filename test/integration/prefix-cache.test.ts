@@ -335,6 +335,12 @@ describe('options', () => {
     await expect(load({}, options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 
+  it('a window and guesses ahead do not go together', async () => {
+    const both = load({}, { slidingWindow: 'window', speculative: {} });
+    await expect(both).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    await expect(both).rejects.toThrow('speculative');
+  });
+
   it('a directory that cannot be one is an error at once', async () => {
     const file = join(directory, 'file');
     await writeFile(file, '');

@@ -6,7 +6,12 @@ let model: Model;
 
 beforeAll(async () => {
   // A small context, so that eviction, pausing and sharing all happen.
-  model = await loadModel(await testModelPath(), { contextSize: 512, sequences: 4, threads: 1 });
+  model = await loadModel(await testModelPath(), {
+    contextSize: 512,
+    sequences: 4,
+    threads: 1,
+    prefixCache: { memoryBytes: 16 * 2 ** 20 },
+  });
 });
 afterAll(async () => {
   await model.close();
@@ -84,11 +89,16 @@ describe('hundreds of generations in random schedules', () => {
       metrics.evictions,
       'pauses',
       metrics.pauses,
+      'states saved and restored',
+      metrics.prefixCache.saved,
+      metrics.prefixCache.restored,
     );
 
     expect(metrics).toMatchObject({ waiting: 0, running: 0 });
     expect(metrics.residentTokens).toBeLessThanOrEqual(metrics.contextSize);
     expect(metrics.evictions).toBeGreaterThan(10);
+    expect(metrics.prefixCache.saved).toBeGreaterThan(10);
+    expect(metrics.prefixCache).toMatchObject({ refused: 0, failures: 0 });
     expect(metrics.cachedTokens).toBeGreaterThan(1000);
     for (const outcome of ['finished', 'left', 'aborted'] as const)
       expect(counts.get(outcome)).toBeGreaterThan(20);

@@ -99,6 +99,17 @@ describe('the disk below memory', () => {
     expect(second.counts()).toMatchObject({ diskEntries: 2, failures: 0, refused: 0 });
   });
 
+  it('reads a file once for all who ask at the same time', async () => {
+    const store = await open({ memoryBytes: 0 }, 100_000);
+    store.put(some(100, 1), state(1));
+    await store.close();
+    const match = store.find([...some(100, 1), 7], 0);
+    if (match === undefined) throw new Error('Expected the prefix to be found');
+    const [first, second] = await Promise.all([store.load(match.prefix), store.load(match.prefix)]);
+    expect(first).toEqual(Buffer.from(state(1)));
+    expect(second).toBe(first);
+  });
+
   it('forgets a refused prefix in memory and in its file', async () => {
     const store = await open({ memoryBytes: 0 }, 100_000);
     store.put(some(100, 1), state(1));
