@@ -2,7 +2,9 @@
 #include "arguments.h"
 #include "backend.h"
 #include "chat.h"
+#include "chat_parser.h"
 #include "context_api.h"
+#include "control_text.h"
 #include "embedding.h"
 #include "environment.h"
 #include "errors.h"
@@ -71,6 +73,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<SavePrefix>(exports, "savePrefix");
   Export<RestoreSequence>(exports, "restoreSequence");
   Export<ApplyChatTemplate>(exports, "applyChatTemplate");
+  Export<CreateChatParser>(exports, "createChatParser");
+  Export<ParseChat>(exports, "parseChat");
+  Export<GetControlTexts>(exports, "getControlTexts");
   Export<SubmitGeneration>(exports, "submitGeneration");
   Export<ProvideLogits>(exports, "provideLogits");
   Export<CancelGeneration>(exports, "cancelGeneration");

@@ -257,7 +257,9 @@ bool BatchLoop::Advance(Running& running, float* logits, const float* model_logi
     running.unreported_log_probabilities.push_back(std::move(*choice.log_probabilities));
   }
 
-  std::string text = running.text.Append(model_->Piece(token, false));
+  const std::vector<llama_token>& visible = running.request.visible_tokens;
+  const bool render_special = std::find(visible.begin(), visible.end(), token) != visible.end();
+  std::string text = running.text.Append(model_->Piece(token, render_special));
   const bool stopped = running.text.Stopped() >= 0;
   if (!text.empty()) {
     GenerationEvent& event = EventOf(running);

@@ -43,6 +43,8 @@ struct GenerationRequest {
   std::vector<int32_t> snapshots;  // ascending: numbers of prompt tokens after which the sequence is saved
   int32_t max_tokens = -1;         // below 0: no limit
   std::vector<std::string> stop_strings;
+  std::vector<llama_token>
+      visible_tokens;  // control tokens that appear in the text, such as those of tool calls
   ContextFullPolicy context_full = ContextFullPolicy::stop;
   int32_t keep_tokens = 0;  // how many of the first tokens a shift keeps
   SamplingConfig sampling;

@@ -221,6 +221,8 @@ Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
   ReadStates(options, request);
   request.max_tokens = ReadInteger(options, "maxTokens", -1, -1, int_max);
   request.stop_strings = ReadStrings(options.Get("stopStrings"), "stop");
+  if (!options.Get("visibleTokens").IsUndefined())
+    request.visible_tokens = ReadTokens(options.Get("visibleTokens"));
   request.context_full = ReadContextFullPolicy(options);
   request.keep_tokens = ReadInteger(options, "keepTokens", 0, 0, int_max);
   request.sampling = ReadSamplingConfig(options);

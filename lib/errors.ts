@@ -41,6 +41,15 @@ export const errorCodes = {
   FILE_ACCESS_FAILED: 'A file could not be read or written; the cause is the error of the system.',
   NO_CHAT_TEMPLATE: 'The model brings no chat template and none was given.',
   CHAT_TEMPLATE_FAILED: 'The chat template could not be parsed or rendered.',
+  CHAT_OUTPUT_INVALID: 'The answer of the model does not follow the format of its chat template.',
+  CONTENT_UNSUPPORTED: 'A message holds a part, such as an image, that cannot be used yet.',
+  INVALID_MESSAGES: 'The messages are not a conversation: a role is unknown or out of order.',
+  INVALID_TOOL: 'A tool is described wrongly: its name, parameters or function.',
+  TOOL_NOT_FOUND: 'The model, or the caller, named a tool that there is none of.',
+  TOOL_ARGUMENTS_INVALID: 'The arguments that the model wrote do not fit the tool.',
+  TOOL_FAILED: 'A tool threw an error; the cause is that error.',
+  TOOL_TIMEOUT: 'A tool did not return in time.',
+  TOOL_RESULT_INVALID: 'A tool returned more than the bound, or what JSON cannot express.',
 
   SOURCE_INVALID: 'The model source is neither a path, nor hf:owner/repo, nor an https URL.',
   REPOSITORY_NOT_FOUND: 'The repository or revision does not exist on the hub, or is private.',
@@ -115,6 +124,11 @@ export class ChatError extends LlamaNativeError {
   override readonly name = 'ChatError';
 }
 
+/** A tool is described wrongly, or a call of it failed. */
+export class ToolError extends LlamaNativeError {
+  override readonly name = 'ToolError';
+}
+
 /** A model could not be found on the hub or fetched from it. */
 export class DownloadError extends LlamaNativeError {
   override readonly name = 'DownloadError';
@@ -160,6 +174,15 @@ const classes: Record<ErrorCode, ErrorClass> = {
   BUSY: ChatError,
   NO_CHAT_TEMPLATE: ChatError,
   CHAT_TEMPLATE_FAILED: ChatError,
+  CHAT_OUTPUT_INVALID: ChatError,
+  CONTENT_UNSUPPORTED: ChatError,
+  INVALID_MESSAGES: ChatError,
+  INVALID_TOOL: ToolError,
+  TOOL_NOT_FOUND: ToolError,
+  TOOL_ARGUMENTS_INVALID: ToolError,
+  TOOL_FAILED: ToolError,
+  TOOL_TIMEOUT: ToolError,
+  TOOL_RESULT_INVALID: ToolError,
   REPOSITORY_NOT_FOUND: DownloadError,
   FILE_NOT_IN_REPOSITORY: DownloadError,
   UNAUTHORIZED: DownloadError,

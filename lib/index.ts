@@ -4,8 +4,41 @@
  * Begin with {@link loadModel}. Everything public is exported here.
  */
 export { type BuildOptions, type BuildVariant, buildAddon } from './build/build-addon.js';
-export { Chat, type ChatOptions, type ChatSendOptions } from './chat/chat.js';
-export type { ChatMessage, ChatTemplateOptions, RenderedChat } from './chat/types.js';
+export type { ChatCallOptions, ChatSendOptions } from './chat/answer-options.js';
+export { Chat, type ChatOptions } from './chat/chat.js';
+export type { OverflowPolicy } from './chat/overflow.js';
+export type { ChatJson } from './chat/saved-conversation.js';
+export type {
+  FromJsonSchema,
+  InferArguments,
+  JsonSchemaObject,
+  StandardSchema,
+} from './chat/schema-types.js';
+export {
+  type Tool,
+  type ToolChoice,
+  type ToolContext,
+  type ToolOptions,
+  type ToolParameters,
+  type Tools,
+  tool,
+} from './chat/tool.js';
+export type {
+  ChatAnswer,
+  ChatContent,
+  ChatFinishReason,
+  ChatMessage,
+  ChatPart,
+  ChatResult,
+  ChatTemplateOptions,
+  ReasoningPart,
+  RenderedChat,
+  TextContentPart,
+  TextPart,
+  ToolCall,
+  ToolCallPart,
+  ToolResultPart,
+} from './chat/types.js';
 export type { EmbedOptions, EmbedProgress, Pooling } from './embed/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
 export type { ModelMetrics, PrefixCacheMetrics } from './engine/metrics.js';
@@ -23,6 +56,7 @@ export {
   InvalidArgumentError,
   LlamaNativeError,
   ModelLoadError,
+  ToolError,
 } from './errors.js';
 export type { JsonSchema } from './generate/check-json-schema.js';
 export type { LogitBias, SamplingOptions } from './generate/sampling-options.js';

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import type { SavedPrefix } from '../engine/engine.js';
 import { createError, type LlamaNativeError } from '../errors.js';
-import { checkMessages } from './render.js';
+import { checkMessages } from './check-messages.js';
 import type { ChatMessage } from './types.js';
 
 /** What a file of a conversation holds. */

@@ -1,6 +1,9 @@
 import { checkBoolean, checkKeys, checkString, invalidArgument } from '../arguments.js';
-import { getAddon, type ModelHandle } from '../native/addon.js';
-import type { ChatMessage, ChatTemplateOptions, RenderedChat } from './types.js';
+import { getAddon, type ModelHandle, type NativeRenderedChat } from '../native/addon.js';
+import { checkMessages, toJsonText } from './check-messages.js';
+import { markControlTexts } from './control-texts.js';
+import { type Json, toNativeMessages } from './native-messages.js';
+import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
 
 const templateKeys = [
   'template',
@@ -11,32 +14,11 @@ const templateKeys = [
   'endOfSequence',
 ];
 
-/**
- * Checks that messages are what a template can render.
- * @throws InvalidArgumentError naming the message.
- */
-export function checkMessages(messages: readonly ChatMessage[]): void {
-  if (!Array.isArray(messages)) throw invalidArgument('messages', 'an array of { role, content }', messages);
-  messages.forEach((message: ChatMessage, index) => {
-    if (typeof message?.role !== 'string' || message.role === '') {
-      throw invalidArgument(`messages[${index}].role`, 'a role such as user or assistant', message?.role);
-    }
-    if (typeof message.content !== 'string') {
-      throw invalidArgument(`messages[${index}].content`, 'a string', message.content);
-    }
-  });
-}
-
 /** Each value as JSON, since the template engine takes its variables that way. */
 function toJsonVariables(variables: Readonly<Record<string, unknown>> | undefined): Record<string, string> {
-  const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(variables ?? {})) {
-    const json = JSON.stringify(value) as string | undefined;
-    if (json === undefined)
-      throw invalidArgument(`variables.${name}`, 'a value that JSON can express', value);
-    result[name] = json;
-  }
-  return result;
+  return Object.fromEntries(
+    Object.entries(variables ?? {}).map(([name, value]) => [name, toJsonText(`variables.${name}`, value)]),
+  );
 }
 
 /**
@@ -50,15 +32,82 @@ export async function renderChat(
 ): Promise<RenderedChat> {
   checkMessages(messages);
   checkKeys('chat template options', options, templateKeys);
-  checkString('template', options.template);
-  if (options.template === '') throw invalidArgument('template', 'a Jinja template', '');
+  checkRenderOptions(options);
   checkBoolean('addGenerationPrompt', options.addGenerationPrompt);
-  checkBoolean('enableThinking', options.enableThinking);
   checkString('beginOfSequence', options.beginOfSequence);
   checkString('endOfSequence', options.endOfSequence);
-  const plain = messages.map(({ role, content }) => ({ role, content }));
-  return getAddon().applyChatTemplate(model, JSON.stringify(plain), {
-    ...options,
-    variables: toJsonVariables(options.variables),
-  });
+  const { prompt, generationPrompt, stops } = await getAddon().applyChatTemplate(
+    model,
+    JSON.stringify(toNativeMessages(messages)),
+    { ...options, variables: toJsonVariables(options.variables) },
+  );
+  return { prompt, generationPrompt, stops };
+}
+
+/**
+ * Checks the options that say how a conversation is rendered.
+ * @throws InvalidArgumentError naming the option.
+ */
+export function checkRenderOptions(options: ChatRenderOptions): void {
+  checkString('template', options.template);
+  if (options.template === '') throw invalidArgument('template', 'a Jinja template', '');
+  checkBoolean('enableThinking', options.enableThinking);
+  checkBoolean('allowControlTokens', options.allowControlTokens);
+  const { variables } = options;
+  if (variables !== undefined && (typeof variables !== 'object' || variables === null)) {
+    throw invalidArgument('variables', 'an object', variables);
+  }
+  toJsonVariables(variables);
+}
+
+/** A conversation to be answered. */
+export interface PromptRequest extends ChatRenderOptions {
+  readonly messages: readonly ChatMessage[];
+  /** Tools in the form that templates take, which is OpenAI's. */
+  readonly tools?: readonly Json[] | undefined;
+  readonly toolChoice?: 'auto' | 'required' | 'none' | undefined;
+  readonly parallelToolCalls?: boolean | undefined;
+  /** The last message is the beginning of the answer. */
+  readonly continueFinalMessage?: boolean | undefined;
+  /** Default true. */
+  readonly addGenerationPrompt?: boolean | undefined;
+}
+
+/** A rendered conversation with its tokens, and what tells how the answer is written. */
+export type RenderedPrompt = NativeRenderedChat & { readonly tokens: Int32Array };
+
+/**
+ * Renders and tokenizes a conversation. What messages and tools say never becomes a control token, unless
+ * `allowControlTokens` says so.
+ * @throws ChatError NO_CHAT_TEMPLATE, CHAT_TEMPLATE_FAILED.
+ */
+export async function renderPrompt(model: ModelHandle, request: PromptRequest): Promise<RenderedPrompt> {
+  const messages = toNativeMessages(request.messages);
+  const tools = request.tools ?? [];
+  const options = {
+    template: request.template,
+    enableThinking: request.enableThinking,
+    addGenerationPrompt: request.addGenerationPrompt,
+    variables: toJsonVariables(request.variables),
+    toolChoice: request.toolChoice,
+    parallelToolCalls: request.parallelToolCalls,
+    continueFinalMessage: request.continueFinalMessage,
+    parseReasoning: true,
+    tokenize: true,
+  };
+  const render = (content: readonly Json[], given: readonly Json[], mark: object) =>
+    getAddon().applyChatTemplate(model, JSON.stringify(content), {
+      ...options,
+      ...(given.length > 0 && { tools: JSON.stringify(given) }),
+      ...mark,
+    }) as Promise<RenderedPrompt>;
+  const plain = await render(messages, tools, {});
+  if (request.allowControlTokens === true) return plain;
+
+  const all = { messages, tools };
+  const { value, found, mark, escapedMark } = markControlTexts(model, all, request.template ?? '');
+  if (!found) return plain;
+  const safe = await render(value.messages, value.tools, { mark, escapedMark });
+  // How the answer is written comes from the tools as they are; only the prompt from the marked ones.
+  return { ...plain, prompt: safe.prompt, tokens: safe.tokens };
 }

@@ -65,6 +65,8 @@ const residentSequences = 16;
 export interface PreparedPrompt {
   readonly tokens: Int32Array;
   readonly stopStrings: readonly string[];
+  /** Control tokens that appear in the text. Default: none. */
+  readonly visibleTokens?: Int32Array;
 }
 
 interface Job {
@@ -74,6 +76,7 @@ interface Job {
   readonly asked: number;
   prompt: Int32Array;
   stopStrings: readonly string[];
+  visibleTokens: Int32Array;
   /** Where it runs; undefined while it waits. */
   sequence: number | undefined;
   cancelled: boolean;
@@ -181,6 +184,7 @@ export class Engine {
       asked: performance.now(),
       prompt: new Int32Array(),
       stopStrings: [],
+      visibleTokens: new Int32Array(),
       sequence: undefined,
       cancelled: false,
       restoration: 'unknown',
@@ -263,7 +267,7 @@ export class Engine {
     return this.#closing;
   }
 
-  #enqueue(job: Job, { tokens, stopStrings }: PreparedPrompt): void {
+  #enqueue(job: Job, { tokens, stopStrings, visibleTokens = new Int32Array() }: PreparedPrompt): void {
     if (!this.#jobs.has(job.id)) return;
     if (tokens.length === 0) {
       const message =
@@ -288,6 +292,7 @@ export class Engine {
     }
     job.prompt = tokens;
     job.stopStrings = stopStrings;
+    job.visibleTokens = visibleTokens;
     const { priority } = job.request;
     const behind = this.#queue.findIndex((waiting) => waiting.request.priority < priority);
     this.#queue.splice(behind === -1 ? this.#queue.length : behind, 0, job);
@@ -354,6 +359,7 @@ export class Engine {
         ...(snapshots.length > 0 && { snapshots: Int32Array.from(snapshots) }),
         maxTokens: job.request.maxTokens ?? -1,
         stopStrings: job.stopStrings,
+        visibleTokens: job.visibleTokens,
         contextFull: job.request.contextFull,
         keepTokens: job.request.keepTokens,
         logprobs: job.request.logprobs,

@@ -39,6 +39,11 @@ export class GenerationStream implements Generation {
     return this.#chunks.flatMap((chunk) => chunk.logprobs ?? []);
   }
 
+  /** Stops the work, as leaving the loop does. */
+  cancel(): void {
+    if (!this.#ended) this.#onCancel();
+  }
+
   push(chunk: GenerationChunk): void {
     this.#chunks.push(chunk);
     this.#wake();

@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events';
 import { checkBoolean, checkKeys, checkString, invalidArgument, toTokenArray } from '../arguments.js';
-import { Chat, type ChatOptions } from '../chat/chat.js';
+import { type ChatCallOptions, sortOptions } from '../chat/answer-options.js';
+import { Chat, type ChatOptions, checkAnswerable, startAnswer } from '../chat/chat.js';
 import { type ChatFileModel, checkSameModel, readChatFile, writeChatFile } from '../chat/chat-file.js';
-import { renderChat } from '../chat/render.js';
-import type { ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
+import { type PromptRequest, type RenderedPrompt, renderChat, renderPrompt } from '../chat/render.js';
+import type { ChatAnswer, ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
 import { checkEmbedOptions, checkTexts } from '../embed/check-options.js';
 import { Embedder } from '../embed/embedder.js';
 import type { EmbedOptions } from '../embed/types.js';
@@ -17,6 +18,7 @@ import {
   toNativeLogprobs,
   toNativeSampling,
 } from '../generate/check-options.js';
+import type { GenerationStream } from '../generate/generation-stream.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
 import { answerSeeds } from '../generate/seeds.js';
 import type { GenerateManyOptions, GenerateOptions, Generation } from '../generate/types.js';
@@ -191,16 +193,20 @@ export class Model extends EventEmitter<ModelEvents> {
     return answerSeeds(others.seed, n).map((seed) => this.#generate(prepared, { ...others, seed }));
   }
 
-  /** @internal For chats: the prompt is still being rendered, and may bring stop strings of its own. */
-  generatePrepared(
-    prepared: Promise<{ prompt: string; stops: readonly string[] }>,
-    options: GenerateOptions,
-  ): Generation {
-    const request = prepared.then(async ({ prompt, stops }) => ({
-      tokens: await this.tokenize(prompt, { addSpecial: true, parseSpecial: true }),
+  /** @internal For chats. */
+  async renderPrompt(request: PromptRequest): Promise<RenderedPrompt> {
+    const template = request.template ?? this.#chatTemplate;
+    return renderPrompt(this.#open(), { ...request, ...(template !== undefined && { template }) });
+  }
+
+  /** @internal For chats: the prompt is still being rendered, and brings stop strings of its own. */
+  generateRendered(prompt: Promise<RenderedPrompt>, options: GenerateOptions): GenerationStream {
+    const prepared = prompt.then(({ tokens, stops, visibleTokens }) => ({
+      tokens,
       stopStrings: [...stopList(options), ...stops],
+      ...(visibleTokens && { visibleTokens }),
     }));
-    return this.#generate(request, options);
+    return this.#generate(prepared, options);
   }
 
   /**
@@ -241,7 +247,25 @@ export class Model extends EventEmitter<ModelEvents> {
     return embedding;
   }
 
-  /** Begins a conversation. */
+  /**
+   * Answers a conversation once; nothing is remembered. A last message of the assistant is continued.
+   * @throws InvalidArgumentError; ChatError INVALID_MESSAGES, CONTENT_UNSUPPORTED; ToolError, at once.
+   * @throws ChatError NO_CHAT_TEMPLATE, CHAT_TEMPLATE_FAILED, CHAT_OUTPUT_INVALID; ContextError PROMPT_TOO_LONG, through
+   * iteration and `result`.
+   *
+   * @example
+   * ```ts
+   * const { text } = await model.chat([{ role: 'user', content: 'What is the capital of France?' }]).result;
+   * ```
+   */
+  chat(messages: readonly ChatMessage[], options: ChatCallOptions = {}): ChatAnswer {
+    this.#open();
+    const sorted = sortOptions(options);
+    checkAnswerable(messages);
+    return startAnswer(this, [...messages], { ...sorted, overflow: 'error' });
+  }
+
+  /** Begins a conversation that is remembered. */
   createChat(options: ChatOptions = {}): Chat {
     this.#open();
     return new Chat(this, options);
@@ -253,8 +277,7 @@ export class Model extends EventEmitter<ModelEvents> {
     first: readonly ChatMessage[],
     history: readonly ChatMessage[],
   ): Promise<void> {
-    const rendered = await this.applyChatTemplate(history, { addGenerationPrompt: false });
-    const tokens = await this.tokenize(rendered.prompt, { addSpecial: true, parseSpecial: true });
+    const { tokens } = await this.renderPrompt({ messages: history, addGenerationPrompt: false });
     const prefix = await this.#engine?.savePrefix(tokens);
     const { metadata: model } = this;
     await writeChatFile(path, { model: identityOf(model), first, history, ...(prefix && { prefix }) });
@@ -368,7 +391,7 @@ export class Model extends EventEmitter<ModelEvents> {
     this.#forgotten.register(dependent, reference);
   }
 
-  #generate(prompt: Promise<PreparedPrompt>, options: GenerateOptions): Generation {
+  #generate(prompt: Promise<PreparedPrompt>, options: GenerateOptions): GenerationStream {
     prompt.catch(() => {}); // the engine reports it; if there is none, what is thrown here comes first
     this.#open();
     if (this.#engine === undefined) throw this.#cannotGenerate();

@@ -5,6 +5,7 @@ import { loadAddon } from './load-addon.js';
 export type ModelHandle = { readonly kind: 'model' };
 export type ContextHandle = { readonly kind: 'context' };
 export type SamplerHandle = { readonly kind: 'sampler' };
+export type ChatParserHandle = { readonly kind: 'chat parser' };
 export type CancelFlag = { readonly kind: 'cancel flag' };
 
 export interface NativeDevice {
@@ -158,6 +159,8 @@ export interface NativeGenerationRequest extends NativeSamplingOptions {
   /** −1: no limit. */
   readonly maxTokens: number;
   readonly stopStrings: readonly string[];
+  /** Control tokens that appear in the text. */
+  readonly visibleTokens?: Int32Array;
   readonly contextFull: ContextFullPolicy;
   readonly keepTokens: number;
   /** How many alternatives are reported with each token; −1: no log-probabilities at all. */
@@ -291,6 +294,55 @@ export interface NativeChatTemplateOptions {
   readonly enableThinking?: boolean | undefined;
   /** JSON texts by name. */
   readonly variables?: Readonly<Record<string, string>> | undefined;
+  /** As JSON text, in OpenAI's form. */
+  readonly tools?: string | undefined;
+  readonly toolChoice?: 'auto' | 'required' | 'none' | undefined;
+  readonly parallelToolCalls?: boolean | undefined;
+  /** As JSON text: what the answer has to be. */
+  readonly jsonSchema?: string | undefined;
+  readonly continueFinalMessage?: boolean | undefined;
+  /** Tell reasoning from text in the answer. */
+  readonly parseReasoning?: boolean | undefined;
+  readonly tokenize?: boolean | undefined;
+  /** A text that is put into every control token's text that is to be plain; it is taken out again. */
+  readonly mark?: string | undefined;
+  /** The same as an escape in JSON. */
+  readonly escapedMark?: string | undefined;
+}
+
+/** Where a lazy grammar begins to hold. */
+export interface NativeGrammarTrigger {
+  readonly type: 'word' | 'pattern' | 'whole' | 'token';
+  readonly value: string;
+}
+
+/** A rendered conversation, and how its answer is written. */
+export interface NativeRenderedChat {
+  readonly prompt: string;
+  readonly generationPrompt: string;
+  readonly stops: readonly string[];
+  readonly format: number;
+  /** For {@link Addon.createChatParser}. */
+  readonly parser: string;
+  /** GBNF of the answer; empty if it is free. */
+  readonly grammar: string;
+  /** The grammar holds only from a trigger on. */
+  readonly grammarLazy: boolean;
+  readonly grammarTriggers: readonly NativeGrammarTrigger[];
+  readonly supportsThinking: boolean;
+  readonly thinkingStart: string;
+  readonly thinkingEnds: readonly string[];
+  /** With `tokenize`. */
+  readonly tokens?: Int32Array;
+  /** With `tokenize`: control tokens that mean something in the answer. */
+  readonly visibleTokens?: Int32Array;
+}
+
+/** What a model has written, or the beginning of it. */
+export interface NativeChatMessage {
+  readonly content: string;
+  readonly reasoning: string;
+  readonly toolCalls: readonly { readonly id: string; readonly name: string; readonly arguments: string }[];
 }
 
 export type MemoryOperation = 'remove' | 'copy' | 'keep' | 'clear' | 'shift';
@@ -332,7 +384,17 @@ export interface Addon {
     model: ModelHandle,
     messagesJson: string,
     options: NativeChatTemplateOptions,
-  ): Promise<{ readonly prompt: string; readonly generationPrompt: string; readonly stops: string[] }>;
+  ): Promise<NativeRenderedChat>;
+  createChatParser(options: {
+    readonly format: number;
+    readonly source: string;
+    readonly generationPrompt: string;
+    readonly isContinuation: boolean;
+  }): Promise<ChatParserHandle>;
+  /** Throws CHAT_OUTPUT_INVALID if a whole answer does not follow the format. */
+  parseChat(parser: ChatParserHandle, text: string, isPartial: boolean): Promise<NativeChatMessage>;
+  /** What control tokens are written as, the longest first. */
+  getControlTexts(model: ModelHandle): string[];
   /** Whether the tokens are a whole text of the grammar. */
   matchesGrammar(model: ModelHandle, grammar: string, tokens: Int32Array): Promise<boolean>;
   jsonSchemaToGrammar(schema: string): Promise<string>;

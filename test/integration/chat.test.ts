@@ -41,7 +41,7 @@ describe('a chat', () => {
   it('has its answer in the history when the loop ends', async () => {
     const chat = model.createChat(brief);
     let text = '';
-    for await (const chunk of chat.send('Hi')) text += chunk.text;
+    for await (const added of chat.send('Hi').textStream) text += added;
     expect(chat.history.at(-1)).toEqual({ role: 'assistant', content: text });
   });
 
@@ -49,8 +49,8 @@ describe('a chat', () => {
     const chat = model.createChat({ temperature: 0, maxTokens: 300, ignoreEndOfSequence: true });
     const controller = new AbortController();
     const answer = chat.send('Tell me a long story.', { signal: controller.signal });
-    for await (const chunk of answer) {
-      expect(chunk.text).toBeTypeOf('string');
+    for await (const part of answer) {
+      expect(part).toEqual({ type: 'text', text: expect.any(String) });
       break;
     }
     await answer.result;
@@ -67,8 +67,8 @@ describe('a chat', () => {
 
   it('can be asked again right after its loop was left', async () => {
     const chat = model.createChat({ temperature: 0, maxTokens: 300, ignoreEndOfSequence: true });
-    for await (const chunk of chat.send('Count to one hundred.')) {
-      if (chunk.text !== '') break;
+    for await (const part of chat.send('Count to one hundred.')) {
+      if (part.type === 'text') break;
     }
     const next = await chat.send('Thank you.', { maxTokens: 3 }).result;
     expect(next.usage.completionTokens).toBe(3);

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises';
-import type { Chat, GenerateOptions, GenerationResult } from '../../index.js';
+import type { Chat, ChatContent, GenerateOptions } from '../../index.js';
 import { type CommandContext, exitCodes, writeJson, writeNote } from '../context.js';
 import { describeFailure, UsageError, writeFailure } from '../failures.js';
 import type { LoadedModel } from '../library.js';
@@ -7,7 +7,7 @@ import { withoutUndefined } from '../options.js';
 import type { LineReader } from '../terminal/line-reader.js';
 import { MessageAssembler } from '../terminal/message-assembler.js';
 import { describeStatistics } from '../terminal/statistics.js';
-import { streamAnswer } from '../terminal/stream-answer.js';
+import { type AnswerResult, streamAnswer } from '../terminal/stream-answer.js';
 import { renderFacts } from '../terminal/table.js';
 import { parseSlashCommand, type SlashCommand, slashCommands } from './slash-commands.js';
 
@@ -119,10 +119,11 @@ export class ChatSession {
     }
   }
 
-  #reportResult(result: GenerationResult, asJson: boolean): void {
+  #reportResult(result: AnswerResult, asJson: boolean): void {
     if (asJson) {
-      const { text, finishReason, usage, timings } = result;
-      writeJson(this.#context, { text, finishReason, usage, timings }, 0);
+      const { text, reasoning, finishReason, usage, timings } = result;
+      const thought = reasoning ? { reasoning } : {};
+      writeJson(this.#context, { text, ...thought, finishReason, usage, timings }, 0);
     }
     if (this.#options.showStatistics) {
       const reason = result.finishReason === 'length' ? ' · cut off: no room or --max-tokens reached' : '';
@@ -185,7 +186,7 @@ export class ChatSession {
       this.#note('Nothing has been said yet.');
     }
     for (const { role, content } of this.#chat.history) {
-      notes.write(`${notes.colours.cyan(`${role}:`)} ${content}\n`);
+      notes.write(`${notes.colours.cyan(`${role}:`)} ${toText(content)}\n`);
     }
   }
 
@@ -221,4 +222,8 @@ export class ChatSession {
   #note(text: string): void {
     writeNote(this.#context, text);
   }
+}
+
+function toText(content: ChatContent): string {
+  return typeof content === 'string' ? content : content.map(({ text }) => text).join('\n');
 }

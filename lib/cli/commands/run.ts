@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { Generation, GenerationResult } from '../../index.js';
 import { type CommandContext, writeJson, writeNote } from '../context.js';
 import { UsageError } from '../failures.js';
 import type { LoadedModel } from '../library.js';
@@ -14,7 +13,7 @@ import {
 } from '../options.js';
 import { readPipedText } from '../terminal/piped-text.js';
 import { describeStatistics } from '../terminal/statistics.js';
-import { streamAnswer } from '../terminal/stream-answer.js';
+import { type Answer, type AnswerResult, streamAnswer } from '../terminal/stream-answer.js';
 
 interface RunOptions extends ModelOptions, GenerationOptions {
   model?: string;
@@ -121,14 +120,15 @@ function startGeneration(
   model: LoadedModel,
   prompt: string,
   options: RunOptions,
-): Generation {
+): Answer {
   const generateOptions = { ...toGenerateOptions(options), signal: context.interrupts.signal };
   return options.raw === true
     ? model.generate(prompt, generateOptions)
     : model.createChat(withoutUndefined({ system: options.system })).send(prompt, generateOptions);
 }
 
-function writeResult(context: CommandContext, model: LoadedModel, result: GenerationResult): void {
-  const { text, finishReason, usage, timings } = result;
-  writeJson(context, { model: model.path, text, finishReason, usage, timings });
+function writeResult(context: CommandContext, model: LoadedModel, result: AnswerResult): void {
+  const { text, reasoning, finishReason, usage, timings } = result;
+  const thought = reasoning ? { reasoning } : {};
+  writeJson(context, { model: model.path, text, ...thought, finishReason, usage, timings });
 }
