@@ -27,7 +27,7 @@ struct RenderRequest {
   std::string json_schema;  // what the answer has to be; empty: any text
   bool parallel_tool_calls = false;
   bool add_generation_prompt = true;
-  bool continue_final_message = false;
+  common_chat_continuation continuation = COMMON_CHAT_CONTINUATION_NONE;
   bool enable_thinking = true;
   bool parse_reasoning = false;
   bool tokenize = false;
@@ -67,8 +67,9 @@ common_chat_templates_inputs ToInputs(const RenderRequest& request) {
     inputs.parallel_tool_calls = request.parallel_tool_calls;
   }
   inputs.json_schema = request.json_schema;
-  inputs.add_generation_prompt = request.add_generation_prompt && !request.continue_final_message;
-  if (request.continue_final_message) inputs.continue_final_message = COMMON_CHAT_CONTINUATION_AUTO;
+  inputs.continue_final_message = request.continuation;
+  inputs.add_generation_prompt =
+      request.add_generation_prompt && request.continuation == COMMON_CHAT_CONTINUATION_NONE;
   inputs.enable_thinking = request.enable_thinking;
   inputs.reasoning_format =
       request.parse_reasoning ? COMMON_REASONING_FORMAT_AUTO : COMMON_REASONING_FORMAT_NONE;
@@ -189,6 +190,13 @@ std::map<std::string, std::string> ReadVariables(const Napi::Value& value) {
   return variables;
 }
 
+common_chat_continuation ReadContinuation(const std::string& name) {
+  if (name == "auto") return COMMON_CHAT_CONTINUATION_AUTO;
+  if (name == "content") return COMMON_CHAT_CONTINUATION_CONTENT;
+  if (name == "reasoning") return COMMON_CHAT_CONTINUATION_REASONING;
+  return COMMON_CHAT_CONTINUATION_NONE;
+}
+
 RenderRequest ReadRequest(const Napi::CallbackInfo& info) {
   RenderRequest request;
   request.model = Unwrap<Model>(info[0]);
@@ -204,7 +212,7 @@ RenderRequest ReadRequest(const Napi::CallbackInfo& info) {
   request.begin_of_sequence = ReadString(options, "beginOfSequence", "");
   request.end_of_sequence = ReadString(options, "endOfSequence", "");
   request.add_generation_prompt = ReadBool(options.Get("addGenerationPrompt"), true);
-  request.continue_final_message = ReadBool(options.Get("continueFinalMessage"), false);
+  request.continuation = ReadContinuation(ReadString(options, "continueFinalMessage", "none"));
   request.enable_thinking = ReadBool(options.Get("enableThinking"), true);
   request.parse_reasoning = ReadBool(options.Get("parseReasoning"), false);
   request.tokenize = ReadBool(options.Get("tokenize"), false);

@@ -91,7 +91,7 @@ export async function renderPrompt(model: ModelHandle, request: PromptRequest): 
     variables: toJsonVariables(request.variables),
     toolChoice: request.toolChoice,
     parallelToolCalls: request.parallelToolCalls,
-    continueFinalMessage: request.continueFinalMessage,
+    continueFinalMessage: request.continueFinalMessage === true ? ('auto' as const) : undefined,
     parseReasoning: true,
     tokenize: true,
   };

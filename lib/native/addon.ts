@@ -300,7 +300,8 @@ export interface NativeChatTemplateOptions {
   readonly parallelToolCalls?: boolean | undefined;
   /** As JSON text: what the answer has to be. */
   readonly jsonSchema?: string | undefined;
-  readonly continueFinalMessage?: boolean | undefined;
+  /** What of the last message goes on; `auto` its text, or its reasoning if there is no text. Default `none`. */
+  readonly continueFinalMessage?: 'none' | 'auto' | 'content' | 'reasoning' | undefined;
   /** Tell reasoning from text in the answer. */
   readonly parseReasoning?: boolean | undefined;
   readonly tokenize?: boolean | undefined;

@@ -29,8 +29,21 @@ export function findTokens(tokens: readonly CppToken[], texts: readonly string[]
   return -1;
 }
 
-/** Reads the expression that starts at an index. */
+/** Reads the expression that starts at an index. A sum is a call of `+`. */
 export function parseExpression(tokens: readonly CppToken[], index: number): Parsed<CppExpression> {
+  const terms: CppExpression[] = [];
+  let position = index;
+  do {
+    const term = parseTerm(tokens, terms.length === 0 ? position : position + 1);
+    terms.push(term.value);
+    position = term.next;
+  } while (isToken(tokens, position, '+'));
+  const [only] = terms;
+  if (only !== undefined && terms.length === 1) return { value: only, next: position };
+  return { value: { kind: 'call', name: '+', arguments: terms }, next: position };
+}
+
+function parseTerm(tokens: readonly CppToken[], index: number): Parsed<CppExpression> {
   const token = tokens[index];
   if (token === undefined) throw new CppSyntaxError('an expression is missing at the end', 0);
   if (token.kind === 'string') return parseStrings(tokens, index);
