@@ -192,6 +192,24 @@ describe('a grammar', () => {
     }
   });
 
+  it('is kept by tokens that were guessed ahead', async () => {
+    const speculative = await loadModel(path, {
+      contextSize: 1024,
+      threads: 1,
+      speculative: { ngramSize: 2 },
+    });
+    const options = {
+      ...greedy,
+      grammar: 'root ::= ("red, " | "green, " | "blue, "){12} "end"',
+      maxTokens: 80,
+    };
+    const list = 'red, green, blue, red, green, blue, red, green, blue, ';
+    const guessed = await speculative.generate(list, options).result;
+    await speculative.close();
+    expect(guessed.text).toMatch(/^((red|green|blue), ){12}end$/);
+    expect(guessed.text).toBe((await model.generate(list, options).result).text);
+  });
+
   it('can be cancelled while it is being read', async () => {
     const generation = model.generate('x', { jsonSchema: person, signal: AbortSignal.timeout(1) });
     await expect(generation.result).rejects.toMatchObject({ code: 'ABORTED' });
