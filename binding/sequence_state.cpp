@@ -121,7 +121,11 @@ bool SequenceStates::Load(llama_seq_id sequence, const StateBytes& bytes) const 
 
 void SequenceStates::Restore(llama_seq_id sequence, const StateBytes& bytes) const {
   Check(bytes);
-  if (!Load(sequence, bytes)) Refuse("the context has no room for it.");
+  if (Load(sequence, bytes)) return;
+  throw Failure("CONTEXT_FULL",
+                "The KV cache of " + std::to_string(llama_n_ctx(context_)) +
+                    " tokens has no room for the saved state. Remove a sequence first, or create the "
+                    "context with a larger contextSize.");
 }
 
 void SequenceStates::Clear(llama_seq_id sequence) const {

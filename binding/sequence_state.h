@@ -28,7 +28,7 @@ class SequenceStates {
   // Puts a checked state into a sequence in place of what it holds; false, and an empty sequence, if the
   // cache has no room for it.
   bool Load(llama_seq_id sequence, const StateBytes& bytes) const;
-  // Both. Throws STATE_INVALID, and leaves the sequence empty if there was no room.
+  // Both. Throws STATE_INVALID, or CONTEXT_FULL if there was no room; the sequence is empty then.
   void Restore(llama_seq_id sequence, const StateBytes& bytes) const;
 
  private:

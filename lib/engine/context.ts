@@ -207,7 +207,8 @@ export class Context {
 
   /**
    * Puts saved state into a sequence, in place of what it holds.
-   * @throws ContextError STATE_INVALID if the bytes are damaged or were made by another model or version.
+   * @throws ContextError STATE_INVALID if the bytes are damaged or were made by another model or version, or with
+   *   other cache types; CONTEXT_FULL if the KV cache has no room for it.
    */
   async restoreSequence(state: Uint8Array, sequence = 0): Promise<void> {
     if (!(state instanceof Uint8Array)) throw invalidArgument('state', 'a Uint8Array', state);

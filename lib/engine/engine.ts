@@ -244,6 +244,8 @@ export class Engine {
     try {
       await getAddon().restoreSequence(this.#context.handle, spare, state);
       restored = true;
+    } catch (error) {
+      if (!LlamaNativeError.isInstance(error) || error.code !== 'CONTEXT_FULL') throw error;
     } finally {
       this.#sequences.finish(spare, restored ? tokens : []);
       if (this.#closing === undefined) this.#admit();

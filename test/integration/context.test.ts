@@ -151,6 +151,23 @@ describe('saved state', () => {
     });
     await expect(context.restoreSequence(new Uint8Array())).rejects.toMatchObject({ code: 'STATE_INVALID' });
   });
+
+  it('is refused where it does not fit, and by a context with other cache types', async () => {
+    await context.clear();
+    await context.eval(new Int32Array(200).fill(500));
+    const state = await context.saveSequence(0);
+    const small = await model.createContext({ contextSize: 256, sequences: 2 });
+    await small.eval(new Int32Array(100).fill(500), { sequence: 1 });
+    await expect(small.restoreSequence(state, 0)).rejects.toMatchObject({ code: 'CONTEXT_FULL' });
+    expect(await small.nextPosition(0)).toBe(0);
+    await small.removeTokens(1);
+    await small.restoreSequence(state, 0);
+    expect(await small.nextPosition(0)).toBe(200);
+    await small.close();
+    const other = await model.createContext({ contextSize: 256, valueType: 'q8_0' });
+    await expect(other.restoreSequence(state)).rejects.toMatchObject({ code: 'STATE_INVALID' });
+    await other.close();
+  });
 });
 
 describe('bad calls', () => {

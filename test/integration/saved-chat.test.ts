@@ -87,4 +87,18 @@ describe('a saved chat', () => {
     await expect(chat.save(path)).rejects.toMatchObject({ code: 'BUSY' });
     await answer.result;
   });
+
+  it('is read again where the cache has no room for its part of it', async () => {
+    const path = join(directory, 'large.chat');
+    const chat = model.createChat(brief);
+    await chat.send('Tell me about the sea. '.repeat(20)).result;
+    await chat.save(path);
+    const small = await loadModel(await testModelPath(), { contextSize: 256, threads: 1 });
+    await small.generate(new Int32Array(200).fill(500), { ...brief, maxTokens: 1 }).result;
+    const restored = await small.restore(path, brief);
+    expect(restored.history).toEqual(chat.history);
+    const answer = await restored.send('Thank you.').result;
+    expect(answer.usage.completionTokens).toBeGreaterThan(0);
+    await small.close();
+  });
 });
