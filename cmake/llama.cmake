@@ -11,7 +11,9 @@ if(LLAMA_NATIVE_SANITIZE_ADDRESS)
   add_link_options(-fsanitize=address,undefined)
 elseif(LLAMA_NATIVE_SANITIZE_THREAD)
   add_compile_options(-fsanitize=thread -fno-omit-frame-pointer -g)
-  add_link_options(-fsanitize=thread)
+  # Node exports what it instantiated of the standard library, such as the counting of std::shared_ptr. Without
+  # -Bsymbolic the addon would call that, which is not instrumented, and each shared object would look like a race.
+  add_link_options(-fsanitize=thread LINKER:-Bsymbolic)
 endif()
 
 # The vendored tree carries no git metadata, so its version is given.
