@@ -29,6 +29,7 @@ export async function runProgram(
   try {
     return await new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [...nodeArguments, file], {
+        cwd: directory, // what it writes goes with it
         env: { ...process.env, MODEL: model, NODE_OPTIONS: '' },
       });
       let stdout = '';
