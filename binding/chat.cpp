@@ -2,8 +2,8 @@
 
 #include <chat.h>
 
+#include <cctype>
 #include <map>
-#include <optional>
 #include <utility>
 
 #include "arguments.h"
@@ -39,6 +39,9 @@ struct Rendering {
   common_chat_params params;
   std::vector<llama_token> tokens;
   std::vector<llama_token> visible_tokens;
+  std::vector<llama_token> generation_prompt;
+  std::vector<llama_token> reasoning_start;
+  std::vector<std::vector<llama_token>> reasoning_ends;
 };
 
 void CheckSources(const RenderRequest& request) {
@@ -120,13 +123,38 @@ std::vector<llama_token> VisibleTokens(const Model& model, const common_chat_par
   return visible;
 }
 
+// The beginning of the answer in the prompt. Some tokenizers put a space before the first token, which is
+// not there.
+std::vector<llama_token> TokenizeAnswerStart(const Model& model, const std::string& text) {
+  std::vector<llama_token> tokens = model.Tokenize(text, false, true);
+  if (tokens.empty() || text.empty()) return tokens;
+  const std::string piece = model.Piece(tokens.front(), true);
+  const auto is_space = [](char character) {
+    return std::isspace(static_cast<unsigned char>(character)) != 0;
+  };
+  if (!piece.empty() && is_space(piece.front()) && !is_space(text.front())) tokens.erase(tokens.begin());
+  return tokens;
+}
+
+void TokenizeMarkers(const Model& model, Rendering& rendering) {
+  const common_chat_params& params = rendering.params;
+  rendering.visible_tokens = VisibleTokens(model, params);
+  rendering.generation_prompt = TokenizeAnswerStart(model, params.generation_prompt);
+  if (params.thinking_start_tag.empty()) return;
+  rendering.reasoning_start = model.Tokenize(params.thinking_start_tag, false, true);
+  for (const std::string& end : params.thinking_end_tags) {
+    if (!end.empty()) rendering.reasoning_ends.push_back(model.Tokenize(end, false, true));
+  }
+}
+
 Rendering Render(const RenderRequest& request, const std::string& escaped_mark) {
-  Rendering rendering{Apply(request), {}, {}};
+  Rendering rendering;
+  rendering.params = Apply(request);
   std::string& prompt = rendering.params.prompt;
   if (!request.mark.empty()) UnescapeMark(prompt, request.mark, escaped_mark);
   if (request.tokenize) {
     rendering.tokens = TokenizeMarked(*request.model, prompt, request.mark);
-    rendering.visible_tokens = VisibleTokens(*request.model, rendering.params);
+    TokenizeMarkers(*request.model, rendering);
   }
   return rendering;
 }
@@ -137,17 +165,21 @@ Napi::Array StringsToArray(Napi::Env env, const std::vector<std::string>& texts)
   return array;
 }
 
-const char* TriggerName(common_grammar_trigger_type type) {
-  switch (type) {
-    case COMMON_GRAMMAR_TRIGGER_TYPE_TOKEN:
-      return "token";
-    case COMMON_GRAMMAR_TRIGGER_TYPE_WORD:
-      return "word";
-    case COMMON_GRAMMAR_TRIGGER_TYPE_PATTERN:
-      return "pattern";
-    default:
-      return "whole";
+// Regular expressions for what a lazy grammar waits for, as common_sampler_init makes them.
+std::vector<std::string> TriggerPatterns(const common_chat_params& params) {
+  std::vector<std::string> patterns;
+  if (!params.grammar_lazy) return patterns;
+  for (const common_grammar_trigger& trigger : params.grammar_triggers) {
+    const std::string& value = trigger.value;
+    if (trigger.type == COMMON_GRAMMAR_TRIGGER_TYPE_WORD) {
+      patterns.push_back(regex_escape(value));
+    } else if (trigger.type == COMMON_GRAMMAR_TRIGGER_TYPE_PATTERN) {
+      patterns.push_back(value);
+    } else if (trigger.type == COMMON_GRAMMAR_TRIGGER_TYPE_PATTERN_FULL && !value.empty()) {
+      patterns.push_back((value.front() == '^' ? "" : "^") + value + (value.back() == '$' ? "" : "$"));
+    }
   }
+  return patterns;
 }
 
 Napi::Value RenderingToObject(Napi::Env env, const RenderRequest& request, Rendering& rendering) {
@@ -160,20 +192,16 @@ Napi::Value RenderingToObject(Napi::Env env, const RenderRequest& request, Rende
   result.Set("parser", params.parser);
   result.Set("grammar", params.grammar);
   result.Set("grammarLazy", params.grammar_lazy);
-  auto triggers = Napi::Array::New(env, params.grammar_triggers.size());
-  for (uint32_t i = 0; i < params.grammar_triggers.size(); i++) {
-    auto trigger = Napi::Object::New(env);
-    trigger.Set("type", TriggerName(params.grammar_triggers[i].type));
-    trigger.Set("value", params.grammar_triggers[i].value);
-    triggers.Set(i, trigger);
-  }
-  result.Set("grammarTriggers", triggers);
+  result.Set("grammarTriggers", StringsToArray(env, TriggerPatterns(params)));
   result.Set("supportsThinking", params.supports_thinking);
-  result.Set("thinkingStart", params.thinking_start_tag);
-  result.Set("thinkingEnds", StringsToArray(env, params.thinking_end_tags));
   if (request.tokenize) {
     result.Set("tokens", TokensToArray(env, rendering.tokens));
     result.Set("visibleTokens", TokensToArray(env, rendering.visible_tokens));
+    result.Set("grammarPrefix", TokensToArray(env, rendering.generation_prompt));
+    result.Set("reasoningStart", TokensToArray(env, rendering.reasoning_start));
+    auto ends = Napi::Array::New(env, rendering.reasoning_ends.size());
+    for (uint32_t i = 0; i < ends.Length(); i++) ends.Set(i, TokensToArray(env, rendering.reasoning_ends[i]));
+    result.Set("reasoningEnds", ends);
   }
   return result;
 }

@@ -82,13 +82,21 @@ std::string GrammarOfJsonSchema(const std::string& schema) {
   }
 }
 
-Grammar::Grammar(std::shared_ptr<Model> model, const std::string& text)
+Grammar::Grammar(std::shared_ptr<Model> model, const std::string& text,
+                 const std::vector<std::string>& triggers)
     : model_(std::move(model)), matcher_(nullptr, llama_sampler_free) {
   prunes_ = !CheckGrammar(text).names_tokens;
   model_->Tree();  // made here rather than on the thread that generates
   LogCapture log;
   try {
-    matcher_.reset(llama_sampler_init_grammar(model_->vocabulary, text.c_str(), "root"));
+    if (triggers.empty()) {
+      matcher_.reset(llama_sampler_init_grammar(model_->vocabulary, text.c_str(), "root"));
+    } else {
+      std::vector<const char*> patterns;
+      for (const std::string& trigger : triggers) patterns.push_back(trigger.c_str());
+      matcher_.reset(llama_sampler_init_grammar_lazy_patterns(model_->vocabulary, text.c_str(), "root",
+                                                              patterns.data(), patterns.size(), nullptr, 0));
+    }
   } catch (const std::exception& error) {
     throw Failure("INVALID_GRAMMAR", std::string("llama.cpp refused the grammar: ") + error.what());
   }

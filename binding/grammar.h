@@ -16,8 +16,10 @@ std::string GrammarOfJsonSchema(const std::string& schema);
 
 class Grammar {
  public:
+  // With `triggers`, regular expressions, it holds only from where one of them matches what was accepted.
   // Throws INVALID_GRAMMAR. Recurses: call it on a thread with a large stack.
-  Grammar(std::shared_ptr<Model> model, const std::string& text);
+  Grammar(std::shared_ptr<Model> model, const std::string& text,
+          const std::vector<std::string>& triggers = {});
 
   // Whether a token may come next.
   bool Allows(llama_token token) const;

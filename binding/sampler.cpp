@@ -51,9 +51,29 @@ Sampler::Sampler(std::shared_ptr<Model> owner, const SamplingConfig& config) : m
   greedy_ = greedy && remembered_ == 0 && only_forbids && !config.exact_chain;
   if (!greedy_) CreateChain(config, greedy);
   exact_ = config.exact_chain;
+  CreateGrammar(config);
+}
+
+void Sampler::CreateGrammar(const SamplingConfig& config) {
+  const ReasoningConfig& reasoning = config.reasoning;
+  if (!reasoning.ends.empty()) reasoning_ = std::make_unique<Reasoning>(*model, reasoning);
   const std::string& grammar =
       config.json_schema.empty() ? config.grammar : GrammarOfJsonSchema(config.json_schema);
-  if (!grammar.empty()) grammar_ = std::make_unique<Grammar>(model, grammar);
+  if (grammar.empty()) return;
+  grammar_ = std::make_unique<Grammar>(model, grammar, config.grammar_triggers);
+  // One that holds at once describes the reasoning too, and the beginning of the answer in the prompt.
+  grammar_waits_ = !config.grammar_triggers.empty();
+  if (grammar_waits_) return;
+  for (const llama_token token : config.grammar_prefix) {
+    if (!grammar_->Allows(token)) {
+      throw Failure("INVALID_GRAMMAR", "The grammar does not go with the beginning of the answer.");
+    }
+    grammar_->Accept(token);
+  }
+}
+
+bool Sampler::GrammarHolds() const {
+  return grammar_ && (!grammar_waits_ || !reasoning_ || !reasoning_->IsOpen());
 }
 
 std::unique_ptr<Sampler> Sampler::ForPrompt(const std::shared_ptr<Model>& model, const SamplingConfig& config,
@@ -166,6 +186,8 @@ bool Sampler::IsForbidden(llama_token token) const {
 }
 
 llama_token Sampler::Sample(float* logits) {
+  const llama_token forced = reasoning_ ? reasoning_->Forced() : -1;
+  if (forced >= 0) return forced;
   const llama_token token = Choose(logits);
   if (std::isnan(logits[token])) {
     throw Failure(
@@ -174,7 +196,7 @@ llama_token Sampler::Sample(float* logits) {
         "to find out), or its values overflow in this KV cache type.");
   }
   // llama.cpp too draws first, and asks the grammar about that token alone: mostly it is allowed.
-  if (grammar_ && (IsForbidden(token) || !grammar_->Allows(token))) return ChooseAllowed(logits);
+  if (GrammarHolds() && (IsForbidden(token) || !grammar_->Allows(token))) return ChooseAllowed(logits);
   if (IsForbidden(token)) {
     throw Failure("NO_TOKEN_ALLOWED",
                   "Expected at least one token that may follow; logitBias and ignoreEndOfSequence forbid " +
@@ -272,8 +294,19 @@ llama_token Sampler::SampleVocabulary(const float* logits) {
   return SampleCandidates(0, false);
 }
 
+void Sampler::AcceptGenerated(llama_token token) {
+  const bool held = GrammarHolds();
+  if (reasoning_) reasoning_->Accept(token);
+  if (held) {
+    grammar_->Accept(token);
+  } else if (grammar_ && reasoning_ && reasoning_->IsDone()) {
+    // What ends the reasoning may also be what the grammar waits for.
+    for (const llama_token end : reasoning_->End()) grammar_->Accept(end);
+  }
+}
+
 void Sampler::Accept(llama_token token, bool generated) {
-  if (grammar_ && generated) grammar_->Accept(token);
+  if (generated) AcceptGenerated(token);
   if (!chain_) return;
   common_sampler_accept(chain_.get(), token, generated);
   if (remembered_ == 0) return;

@@ -13,6 +13,7 @@
 #include "model.h"
 #include "node_api.h"
 #include "probability_cut.h"
+#include "reasoning.h"
 #include "sampling.h"
 #include "sampling_config.h"
 
@@ -46,6 +47,9 @@ class Sampler {
   llama_token SampleVocabulary(const float* logits);
   llama_token Choose(float* logits);
   llama_token ChooseAllowed(float* logits);
+  void CreateGrammar(const SamplingConfig& config);
+  bool GrammarHolds() const;
+  void AcceptGenerated(llama_token token);
 
   // Which tokens the rest of the chain has to see: all, or those that its first selecting step keeps.
   enum class ShortCut { none, top_k, top_p, min_p };
@@ -61,7 +65,9 @@ class Sampler {
   int32_t top_k_position_ = 0;        // and ends here
   int32_t next_position_ = 0;         // in the chain: what sees the candidates of the short cut
   std::unique_ptr<Grammar> grammar_;  // empty if the text is free
-  bool exact_ = false;                // no short cuts
+  bool grammar_waits_ = false;        // for the end of reasoning
+  std::unique_ptr<Reasoning> reasoning_;
+  bool exact_ = false;  // no short cuts
   std::vector<llama_logit_bias> biases_;
   std::vector<llama_token> forbidden_;  // ascending
   size_t remembered_ = 0;               // how many tokens penalties look back at

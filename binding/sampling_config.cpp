@@ -52,6 +52,22 @@ void ReadDry(const Napi::Object& options, SamplingConfig& config) {
   }
 }
 
+// How the answer of a chat is written, as its template tells.
+void ReadChatOptions(const Napi::Object& options, SamplingConfig& config) {
+  const auto tokens = [](const Napi::Value& value) {
+    return value.IsUndefined() ? std::vector<llama_token>() : ReadTokens(value);
+  };
+  config.grammar_triggers = ReadStrings(options.Get("grammarTriggers"), "grammarTriggers");
+  config.grammar_prefix = tokens(options.Get("grammarPrefix"));
+  ReasoningConfig& reasoning = config.reasoning;
+  reasoning.start = tokens(options.Get("reasoningStart"));
+  reasoning.budget = ReadInteger(options, "reasoningBudget", -1, -1, int_max);
+  reasoning.prefix = config.grammar_prefix;
+  if (!options.Get("reasoningEnds").IsArray()) return;
+  auto ends = options.Get("reasoningEnds").As<Napi::Array>();
+  for (uint32_t i = 0; i < ends.Length(); i++) reasoning.ends.push_back(ReadTokens(ends.Get(i)));
+}
+
 }  // namespace
 
 SamplingConfig ReadSamplingConfig(const Napi::Object& options) {
@@ -85,6 +101,7 @@ SamplingConfig ReadSamplingConfig(const Napi::Object& options) {
   config.logit_bias = ReadLogitBias(options);
   config.grammar = ReadString(options, "grammar", "");
   config.json_schema = ReadString(options, "jsonSchema", "");
+  ReadChatOptions(options, config);
   const Napi::Value seed = options.Get("seed");
   if (seed.IsNumber()) config.seed = seed.As<Napi::Number>().Uint32Value();
   if (config.seed == LLAMA_DEFAULT_SEED) config.seed--;  // that one means "a random one" to llama.cpp
@@ -104,7 +121,7 @@ bool SamplingConfig::HasDry() const {
 
 bool SamplingConfig::IsSlowToCreate() const {
   // DRY looks at the text of every token.
-  return HasDry() || !grammar.empty() || !json_schema.empty();
+  return HasDry() || !grammar.empty() || !json_schema.empty() || !reasoning.ends.empty();
 }
 
 int32_t SamplingConfig::RememberedTokens() const {

@@ -8,6 +8,14 @@
 #include "llama.h"
 #include "node_api.h"
 
+// What begins and ends the reasoning of a model, and how long it may be.
+struct ReasoningConfig {
+  std::vector<llama_token> start;
+  std::vector<std::vector<llama_token>> ends;  // empty: nothing is known of reasoning
+  std::vector<llama_token> prefix;             // the end of the prompt, which may begin it
+  int32_t budget = -1;                         // tokens; below 0: no limit
+};
+
 struct SamplingConfig {
   float temperature = 0.8f;
   float dynamic_temperature_range = 0.0f;
@@ -37,6 +45,11 @@ struct SamplingConfig {
   std::vector<llama_logit_bias> logit_bias;  // no token twice
   std::string grammar;                       // GBNF; empty: none
   std::string json_schema;                   // as JSON text, in place of a grammar; empty: none
+  // Of an answer in a chat: where a grammar begins to hold (regular expressions; empty: at once), and what it
+  // has seen of the prompt.
+  std::vector<std::string> grammar_triggers;
+  std::vector<llama_token> grammar_prefix;
+  ReasoningConfig reasoning;
   uint32_t seed = 0;
   bool ignore_end_of_sequence = false;
   bool exact_chain = false;  // for tests: llama.cpp's chain on the whole vocabulary, never the short cuts

@@ -1,3 +1,4 @@
+import { invalidArgument } from '../arguments.js';
 import { checkGenerateOptions } from '../generate/check-options.js';
 import type { GenerateOptions } from '../generate/types.js';
 import { checkOverflow, type OverflowPolicy } from './overflow.js';
@@ -23,7 +24,7 @@ export interface SortedOptions {
   readonly overflow: OverflowPolicy;
 }
 
-const renderKeys = ['template', 'enableThinking', 'variables', 'allowControlTokens'];
+const renderKeys = ['template', 'enableThinking', 'variables', 'allowControlTokens', 'reasoningBudget'];
 
 function pick(options: object, isWanted: (key: string) => boolean): object {
   return Object.fromEntries(Object.entries(options).filter(([key]) => isWanted(key)));
@@ -39,6 +40,9 @@ export function sortOptions(options: ChatSendOptions): SortedOptions {
   checkGenerateOptions(generate);
   checkRenderOptions(options);
   checkOverflow(options.overflow);
+  if (options.tools !== undefined && (options.grammar !== undefined || options.jsonSchema !== undefined)) {
+    throw invalidArgument('tools', 'neither grammar nor jsonSchema beside it', options.tools);
+  }
   const toolOptions = pick(options, (key) => toolOptionKeys.includes(key)) as ToolOptions;
   return {
     render: pick(options, (key) => renderKeys.includes(key)) as ChatRenderOptions,

@@ -1,5 +1,10 @@
-import { checkBoolean, checkKeys, checkString, invalidArgument } from '../arguments.js';
-import { getAddon, type ModelHandle, type NativeRenderedChat } from '../native/addon.js';
+import { checkBoolean, checkInteger, checkKeys, checkString, invalidArgument } from '../arguments.js';
+import {
+  getAddon,
+  type ModelHandle,
+  type NativeRenderedChat,
+  type NativeSamplingOptions,
+} from '../native/addon.js';
 import { checkMessages, toJsonText } from './check-messages.js';
 import { markControlTexts } from './control-texts.js';
 import { type Json, toNativeMessages } from './native-messages.js';
@@ -53,6 +58,7 @@ export function checkRenderOptions(options: ChatRenderOptions): void {
   if (options.template === '') throw invalidArgument('template', 'a Jinja template', '');
   checkBoolean('enableThinking', options.enableThinking);
   checkBoolean('allowControlTokens', options.allowControlTokens);
+  checkInteger('reasoningBudget', options.reasoningBudget, 0, 0x7fffffff);
   const { variables } = options;
   if (variables !== undefined && (typeof variables !== 'object' || variables === null)) {
     throw invalidArgument('variables', 'an object', variables);
@@ -69,12 +75,36 @@ export interface PromptRequest extends ChatRenderOptions {
   readonly parallelToolCalls?: boolean | undefined;
   /** The last message is the beginning of the answer. */
   readonly continueFinalMessage?: boolean | undefined;
+  /** What the answer has to be, as JSON text. */
+  readonly jsonSchema?: string | undefined;
   /** Default true. */
   readonly addGenerationPrompt?: boolean | undefined;
 }
 
 /** A rendered conversation with its tokens, and what tells how the answer is written. */
-export type RenderedPrompt = NativeRenderedChat & { readonly tokens: Int32Array };
+export type RenderedPrompt = NativeRenderedChat & {
+  readonly tokens: Int32Array;
+  /** Most tokens of reasoning; undefined for no limit. */
+  readonly reasoningBudget?: number | undefined;
+};
+
+/** How the tokens of an answer are chosen: by the grammar of its tool calls, and within the budget of its reasoning. */
+export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSamplingOptions> {
+  const { grammar, grammarTriggers, grammarPrefix, reasoningStart, reasoningEnds, reasoningBudget } =
+    rendered;
+  const hasReasoning = (reasoningEnds?.length ?? 0) > 0;
+  return {
+    ...(grammar !== '' && { grammar, grammarTriggers }),
+    ...(grammarPrefix && { grammarPrefix }),
+    // Outside of a lazy grammar and a budget nobody asks where the reasoning is.
+    ...(hasReasoning &&
+      (grammar !== '' || reasoningBudget !== undefined) && {
+        ...(reasoningStart && { reasoningStart }),
+        ...(reasoningEnds && { reasoningEnds }),
+        reasoningBudget: reasoningBudget ?? -1,
+      }),
+  };
+}
 
 /**
  * Renders and tokenizes a conversation. What messages and tools say never becomes a control token, unless
@@ -92,6 +122,7 @@ export async function renderPrompt(model: ModelHandle, request: PromptRequest): 
     toolChoice: request.toolChoice,
     parallelToolCalls: request.parallelToolCalls,
     continueFinalMessage: request.continueFinalMessage === true ? ('auto' as const) : undefined,
+    jsonSchema: request.jsonSchema,
     parseReasoning: true,
     tokenize: true,
   };
@@ -101,7 +132,8 @@ export async function renderPrompt(model: ModelHandle, request: PromptRequest): 
       ...(given.length > 0 && { tools: JSON.stringify(given) }),
       ...mark,
     }) as Promise<RenderedPrompt>;
-  const plain = await render(messages, tools, {});
+  const { reasoningBudget } = request;
+  const plain = { ...(await render(messages, tools, {})), reasoningBudget };
   if (request.allowControlTokens === true) return plain;
 
   const all = { messages, tools };

@@ -98,7 +98,9 @@ export class AnswerRun {
   }
 
   async #ask(step: number): Promise<Turn> {
-    const { host, render, generate, tools } = this.#request;
+    const { host, render, tools } = this.#request;
+    // A schema goes through the template, which knows what may come before the JSON: reasoning.
+    const { jsonSchema, ...generate } = this.#request.generate;
     const messages = [...this.#before, ...this.#added];
     const last = messages.at(-1);
     return runTurn(host, {
@@ -106,6 +108,7 @@ export class AnswerRun {
         ...render,
         messages,
         ...tools?.promptOptions(step),
+        ...(jsonSchema !== undefined && { jsonSchema: JSON.stringify(jsonSchema) }),
         continueFinalMessage: last?.role === 'assistant' && this.#added.length === 0,
       },
       generate,

@@ -71,6 +71,11 @@ export interface ChatRenderOptions {
   /** More variables for the template. */
   variables?: Readonly<Record<string, unknown>>;
   /**
+   * Most tokens that a thinking model may think; then it has to answer. 0 ends its reasoning at once. Only for templates
+   * that mark reasoning. Default: no limit.
+   */
+  reasoningBudget?: number;
+  /**
    * Let control tokens that are written in messages, such as `<|im_start|>`, be control tokens. Default false: they are
    * plain text to the model, whoever wrote them.
    */

@@ -67,6 +67,8 @@ export interface PreparedPrompt {
   readonly stopStrings: readonly string[];
   /** Control tokens that appear in the text. Default: none. */
   readonly visibleTokens?: Int32Array;
+  /** What is known only now of how tokens are chosen, such as the grammar of tool calls. */
+  readonly sampling?: Partial<NativeSamplingOptions>;
 }
 
 interface Job {
@@ -77,6 +79,7 @@ interface Job {
   prompt: Int32Array;
   stopStrings: readonly string[];
   visibleTokens: Int32Array;
+  sampling: Partial<NativeSamplingOptions>;
   /** Where it runs; undefined while it waits. */
   sequence: number | undefined;
   cancelled: boolean;
@@ -185,6 +188,7 @@ export class Engine {
       prompt: new Int32Array(),
       stopStrings: [],
       visibleTokens: new Int32Array(),
+      sampling: {},
       sequence: undefined,
       cancelled: false,
       restoration: 'unknown',
@@ -269,7 +273,8 @@ export class Engine {
     return this.#closing;
   }
 
-  #enqueue(job: Job, { tokens, stopStrings, visibleTokens = new Int32Array() }: PreparedPrompt): void {
+  #enqueue(job: Job, prepared: PreparedPrompt): void {
+    const { tokens, stopStrings, visibleTokens = new Int32Array(), sampling = {} } = prepared;
     if (!this.#jobs.has(job.id)) return;
     if (tokens.length === 0) {
       const message =
@@ -295,6 +300,7 @@ export class Engine {
     job.prompt = tokens;
     job.stopStrings = stopStrings;
     job.visibleTokens = visibleTokens;
+    job.sampling = sampling;
     const { priority } = job.request;
     const behind = this.#queue.findIndex((waiting) => waiting.request.priority < priority);
     this.#queue.splice(behind === -1 ? this.#queue.length : behind, 0, job);
@@ -352,6 +358,7 @@ export class Engine {
       const snapshots = this.#keeper?.checkpointsFor(job.prompt, cached) ?? [];
       getAddon().submitGeneration(this.#context.handle, {
         ...job.request.sampling,
+        ...job.sampling,
         id: job.id,
         sequence,
         tokens: job.prompt,

@@ -3,7 +3,13 @@ import { checkBoolean, checkKeys, checkString, invalidArgument, toTokenArray } f
 import { type ChatCallOptions, sortOptions } from '../chat/answer-options.js';
 import { Chat, type ChatOptions, checkAnswerable, startAnswer } from '../chat/chat.js';
 import { type ChatFileModel, checkSameModel, readChatFile, writeChatFile } from '../chat/chat-file.js';
-import { type PromptRequest, type RenderedPrompt, renderChat, renderPrompt } from '../chat/render.js';
+import {
+  type PromptRequest,
+  type RenderedPrompt,
+  renderChat,
+  renderPrompt,
+  toChatSampling,
+} from '../chat/render.js';
 import type { ChatAnswer, ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
 import { checkEmbedOptions, checkTexts } from '../embed/check-options.js';
 import { Embedder } from '../embed/embedder.js';
@@ -201,10 +207,11 @@ export class Model extends EventEmitter<ModelEvents> {
 
   /** @internal For chats: the prompt is still being rendered, and brings stop strings of its own. */
   generateRendered(prompt: Promise<RenderedPrompt>, options: GenerateOptions): GenerationStream {
-    const prepared = prompt.then(({ tokens, stops, visibleTokens }) => ({
-      tokens,
-      stopStrings: [...stopList(options), ...stops],
-      ...(visibleTokens && { visibleTokens }),
+    const prepared = prompt.then((rendered) => ({
+      tokens: rendered.tokens,
+      stopStrings: [...stopList(options), ...rendered.stops],
+      ...(rendered.visibleTokens && { visibleTokens: rendered.visibleTokens }),
+      sampling: toChatSampling(rendered),
     }));
     return this.#generate(prepared, options);
   }

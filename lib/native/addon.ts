@@ -136,6 +136,14 @@ export interface NativeSamplingOptions {
   readonly grammar?: string;
   /** As JSON text, in place of a grammar. */
   readonly jsonSchema?: string;
+  /** Regular expressions: the grammar holds only from where one matches. */
+  readonly grammarTriggers?: readonly string[];
+  /** The beginning of the answer in the prompt, which the grammar covers too. */
+  readonly grammarPrefix?: Int32Array;
+  readonly reasoningStart?: Int32Array;
+  readonly reasoningEnds?: readonly Int32Array[];
+  /** Most tokens of reasoning; −1: no limit. */
+  readonly reasoningBudget?: number;
   /** For tests: llama.cpp's sampler chain on the whole vocabulary, without the short cuts. */
   readonly exactChain?: boolean;
 }
@@ -311,12 +319,6 @@ export interface NativeChatTemplateOptions {
   readonly escapedMark?: string | undefined;
 }
 
-/** Where a lazy grammar begins to hold. */
-export interface NativeGrammarTrigger {
-  readonly type: 'word' | 'pattern' | 'whole' | 'token';
-  readonly value: string;
-}
-
 /** A rendered conversation, and how its answer is written. */
 export interface NativeRenderedChat {
   readonly prompt: string;
@@ -327,16 +329,18 @@ export interface NativeRenderedChat {
   readonly parser: string;
   /** GBNF of the answer; empty if it is free. */
   readonly grammar: string;
-  /** The grammar holds only from a trigger on. */
-  readonly grammarLazy: boolean;
-  readonly grammarTriggers: readonly NativeGrammarTrigger[];
+  /** The grammar holds only from where one of these regular expressions matches; none: at once. */
+  readonly grammarTriggers: readonly string[];
   readonly supportsThinking: boolean;
-  readonly thinkingStart: string;
-  readonly thinkingEnds: readonly string[];
   /** With `tokenize`. */
   readonly tokens?: Int32Array;
   /** With `tokenize`: control tokens that mean something in the answer. */
   readonly visibleTokens?: Int32Array;
+  /** With `tokenize`: the beginning of the answer in the prompt. */
+  readonly grammarPrefix?: Int32Array;
+  /** With `tokenize`: what begins and ends reasoning; empty if the model does none. */
+  readonly reasoningStart?: Int32Array;
+  readonly reasoningEnds?: readonly Int32Array[];
 }
 
 /** What a model has written, or the beginning of it. */
