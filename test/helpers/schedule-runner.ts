@@ -2,7 +2,13 @@
 
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { type Chat, type Generation, LlamaNativeError, type Model } from '../../lib/index.js';
+import {
+  type Chat,
+  type ChatAnswer,
+  type Generation,
+  LlamaNativeError,
+  type Model,
+} from '../../lib/index.js';
 import {
   compareWithReference,
   type GreedyReference,
@@ -189,7 +195,7 @@ class ScheduleRun {
   }
 
   async #follow(
-    start: (signal: AbortSignal | undefined) => Generation,
+    start: (signal: AbortSignal | undefined) => Generation | ChatAnswer,
     fate: Fate,
     expectation: Expectation,
   ): Promise<void> {
@@ -212,7 +218,7 @@ class ScheduleRun {
     endings.set(ending, (endings.get(ending) ?? 0) + 1);
   }
 
-  async #consume(generation: Generation, fate: Fate, expectation: Expectation): Promise<string> {
+  async #consume(generation: Generation | ChatAnswer, fate: Fate, expectation: Expectation): Promise<string> {
     let chunks = 0;
     for await (const _ of generation) {
       this.#pulse.beat();

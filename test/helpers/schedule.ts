@@ -54,6 +54,10 @@ export interface Schedule {
   readonly contextSize: number;
   readonly sequences: number;
   readonly batchSize: number;
+  /** Room for prefixes outside of the KV cache: none, too little for all, or more than enough. */
+  readonly prefixCacheBytes: number;
+  /** Whether tokens are guessed from earlier text. */
+  readonly speculative: boolean;
   readonly operations: readonly Operation[];
 }
 
@@ -122,6 +126,8 @@ export function drawSchedule(seed: number): Schedule {
     contextSize: setting.contextSize,
     sequences: 1 + random.below(6),
     batchSize: random.pick([1, 64, 512]),
+    prefixCacheBytes: random.pick([0, 100_000, 10_000_000]),
+    speculative: random.below(4) === 0,
     operations: Array.from({ length }, () => drawOperation(random, setting)),
   };
 }

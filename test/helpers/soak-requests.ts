@@ -1,6 +1,7 @@
 /** Requests of every kind with random fates: what a server meets in a long life. */
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import {
+  type ChatAnswer,
   type GenerateOptions,
   type Generation,
   LlamaNativeError,
@@ -46,7 +47,7 @@ function drawPrompt(random: Random): string {
 }
 
 /** How a request ended, in a word. */
-async function endingOf(generation: Generation): Promise<string> {
+async function endingOf(generation: Generation | ChatAnswer): Promise<string> {
   try {
     return (await generation.result).finishReason;
   } catch (error) {

@@ -31,9 +31,10 @@ export async function watchContext<Result>(
     sequences ||= created.sequences;
     return created;
   };
-  addon.setEvictable = (context, list) => {
+  addon.setEvictable = (...parameters) => {
+    const [context, list] = parameters;
     if (context === handle) evictable = [...list];
-    setEvictable(context, list);
+    setEvictable(...parameters);
   };
   try {
     const result = await load();

@@ -34,7 +34,9 @@ beforeAll(async () => {
   // Once before anything is counted: what is made with the first model stays.
   await (await loadModel(path, { contextSize: 256, threads: 1 })).close();
   before = await countHoldings();
-  const load = () => loadModel(path, { contextSize: 512, sequences: 6, batchSize: 64, threads: 1 });
+  const settings = { contextSize: 512, sequences: 6, batchSize: 64, threads: 1 };
+  const prefixCache = { memoryBytes: 2_000_000 }; // soon full, so that it does not look like a leak
+  const load = () => loadModel(path, { ...settings, prefixCache });
   ({ result: model, context } = await watchContext(load));
 });
 afterAll(async () => {
