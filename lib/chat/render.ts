@@ -8,6 +8,7 @@ import {
 import { checkMessages, toJsonText } from './check-messages.js';
 import { markControlTexts } from './control-texts.js';
 import { type Json, toNativeMessages } from './native-messages.js';
+import { callAtOnce, callOnce } from './tool-grammar.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
 
 const templateKeys = [
@@ -106,6 +107,11 @@ export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSampling
   };
 }
 
+function toolGrammar(grammar: string, { toolChoice, parallelToolCalls }: PromptRequest): string {
+  const bounded = parallelToolCalls === false ? callOnce(grammar) : grammar;
+  return toolChoice === 'required' ? callAtOnce(bounded) : bounded;
+}
+
 /**
  * Renders and tokenizes a conversation. What messages and tools say never becomes a control token, unless
  * `allowControlTokens` says so.
@@ -133,7 +139,8 @@ export async function renderPrompt(model: ModelHandle, request: PromptRequest): 
       ...mark,
     }) as Promise<RenderedPrompt>;
   const { reasoningBudget } = request;
-  const plain = { ...(await render(messages, tools, {})), reasoningBudget };
+  const rendered = await render(messages, tools, {});
+  const plain = { ...rendered, grammar: toolGrammar(rendered.grammar, request), reasoningBudget };
   if (request.allowControlTokens === true) return plain;
 
   const all = { messages, tools };

