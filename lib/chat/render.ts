@@ -7,6 +7,7 @@ import {
 } from '../native/addon.js';
 import { checkMessages, toJsonText } from './check-messages.js';
 import { markControlTexts } from './control-texts.js';
+import { genericTemplate, spellOutTools } from './generic-tools.js';
 import { type Json, toNativeMessages } from './native-messages.js';
 import { callAtOnce, callOnce } from './tool-grammar.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
@@ -112,16 +113,57 @@ function toolGrammar(grammar: string, { toolChoice, parallelToolCalls }: PromptR
   return toolChoice === 'required' ? callAtOnce(bounded) : bounded;
 }
 
+/** Whether a template has a form for calls, by its text; the model's own is the empty one. */
+const knownForms = new WeakMap<ModelHandle, Map<string, boolean>>();
+
+async function hasFormOfCalls(model: ModelHandle, request: PromptRequest): Promise<boolean> {
+  const template = request.template ?? '';
+  const known = knownForms.get(model) ?? new Map<string, boolean>();
+  knownForms.set(model, known);
+  const found = known.get(template);
+  if (found !== undefined) return found;
+  const probe: PromptRequest = { ...request, messages: [{ role: 'user', content: 'Hello' }] };
+  const { grammar } = await renderOwn(model, {
+    ...probe,
+    toolChoice: 'required',
+    continueFinalMessage: false,
+  });
+  known.set(template, grammar !== '');
+  return grammar !== '';
+}
+
+/** For a template without a form for calls: the tools in words, and the form of another template. */
+async function renderGeneric(model: ModelHandle, request: PromptRequest): Promise<RenderedPrompt> {
+  const { tools = [], toolChoice, parallelToolCalls, ...others } = request;
+  const own = await renderOwn(model, { ...others, messages: spellOutTools(request.messages, tools) });
+  if (toolChoice === 'none' || request.continueFinalMessage === true) return own;
+  const form = await renderOwn(model, {
+    messages: [{ role: 'user', content: 'Hello' }],
+    template: genericTemplate,
+    tools,
+    toolChoice,
+    parallelToolCalls,
+  });
+  const { prompt, tokens, stops, visibleTokens } = own;
+  return { ...form, prompt, tokens, stops, ...(visibleTokens && { visibleTokens }) };
+}
+
 /**
  * Renders and tokenizes a conversation. What messages and tools say never becomes a control token, unless
  * `allowControlTokens` says so.
+ * Tools work with every template: one that knows none is told of them in words.
  * @throws ChatError NO_CHAT_TEMPLATE, CHAT_TEMPLATE_FAILED.
  */
 export async function renderPrompt(model: ModelHandle, request: PromptRequest): Promise<RenderedPrompt> {
+  if (!request.tools?.length || (await hasFormOfCalls(model, request))) return renderOwn(model, request);
+  return renderGeneric(model, request);
+}
+
+async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<RenderedPrompt> {
   const messages = toNativeMessages(request.messages);
   const tools = request.tools ?? [];
   const options = {
-    template: request.template,
+    template: request.template || undefined,
     enableThinking: request.enableThinking,
     addGenerationPrompt: request.addGenerationPrompt,
     variables: toJsonVariables(request.variables),
