@@ -37,6 +37,8 @@ export type ToolChoice = 'auto' | 'required' | 'none' | { readonly name: string 
  *
  * @example
  * ```ts
+ * import { loadModel, tool } from 'llama-native';
+ *
  * const weather = tool({
  *   description: 'The weather in a city.',
  *   parameters: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] },

@@ -220,7 +220,7 @@ class ScheduleRun {
 
   async #consume(generation: Generation | ChatAnswer, fate: Fate, expectation: Expectation): Promise<string> {
     let chunks = 0;
-    for await (const _ of generation) {
+    for await (const _ of generation as AsyncIterable<unknown>) {
       this.#pulse.beat();
       chunks++;
       if (fate.kind === 'leave' && chunks === fate.chunks) break;
