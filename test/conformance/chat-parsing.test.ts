@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AnswerReader } from '../../lib/chat/answer-reader.js';
+import { callAtOnce, callOnce } from '../../lib/chat/tool-grammar.js';
 import type { ChatPart } from '../../lib/index.js';
 import { getAddon, type ModelHandle, type NativeChatMessage } from '../../lib/native/addon.js';
 import { readVendored, vendoredPath } from '../helpers/vendored.js';
@@ -21,6 +22,7 @@ const families: Readonly<Record<string, RegExp>> = {
   GLM: /glm/i,
 };
 let equal = 0;
+let grammars = 0;
 let model: ModelHandle;
 
 beforeAll(async () => {
@@ -35,7 +37,9 @@ afterAll(async () => {
   const perFamily = Object.entries(families).map(
     ([name, pattern]) => `${name} ${cases.filter(({ template }) => pattern.test(template)).length}`,
   );
-  console.log(`chat parsing: ${equal} of ${cases.length} equal; among them ${perFamily.join(', ')}`);
+  console.log(
+    `chat parsing: ${equal} of ${cases.length} equal; among them ${perFamily.join(', ')}; ${grammars} grammars`,
+  );
 });
 
 test('all cases of test-chat.cpp are read, and those of the best known families are among them', () => {
@@ -80,6 +84,13 @@ async function createParse(given: ParserCase) {
     endOfSequence: '',
     tools: given.tools.length === 0 ? undefined : JSON.stringify(given.tools.map(toNativeTool)),
   });
+  if (rendered.grammar !== '') {
+    // Each of them is one that the sampler takes, also in the forms that this library makes of it.
+    for (const grammar of [rendered.grammar, callAtOnce(callOnce(rendered.grammar))]) {
+      expect(await addon.matchesGrammar(model, grammar, new Int32Array())).toBeTypeOf('boolean');
+    }
+    grammars++;
+  }
   const parser = await addon.createChatParser({
     format: rendered.format,
     source: rendered.parser,
