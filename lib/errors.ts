@@ -32,6 +32,9 @@ export const errorCodes = {
   INVALID_TOKEN: 'A token id lies outside the vocabulary.',
   INVALID_GRAMMAR: 'A grammar cannot be parsed, or it would take too long to follow.',
   INVALID_SCHEMA: 'A JSON schema is not valid, or a grammar cannot express a part of it.',
+  INVALID_REGEX: 'A regular expression uses something that a grammar cannot express.',
+  OBJECT_INCOMPLETE: 'The answer was cut before its form was complete.',
+  OBJECT_INVALID: 'The answer does not fit its schema.',
   INVALID_SEQUENCE: 'A sequence id lies outside the context, or is in use.',
   NO_LOGITS: 'Logits were asked for at a position that was not evaluated with output.',
   NO_TOKEN_ALLOWED: 'The sampling options or the grammar leave no token to choose.',
@@ -124,6 +127,11 @@ export class ChatError extends LlamaNativeError {
   override readonly name = 'ChatError';
 }
 
+/** An answer that should have a form was cut, or does not fit its schema. */
+export class ObjectError extends LlamaNativeError {
+  override readonly name = 'ObjectError';
+}
+
 /** A tool is described wrongly, or a call of it failed. */
 export class ToolError extends LlamaNativeError {
   override readonly name = 'ToolError';
@@ -147,6 +155,7 @@ const classes: Record<ErrorCode, ErrorClass> = {
   INVALID_SEQUENCE: InvalidArgumentError,
   INVALID_GRAMMAR: InvalidArgumentError,
   INVALID_SCHEMA: InvalidArgumentError,
+  INVALID_REGEX: InvalidArgumentError,
   SOURCE_INVALID: InvalidArgumentError,
   CLOSED: ClosedError,
   ABORTED: AbortError,
@@ -171,6 +180,8 @@ const classes: Record<ErrorCode, ErrorClass> = {
   DECODE_FAILED: ContextError,
   STATE_INVALID: ContextError,
   FILE_ACCESS_FAILED: LlamaNativeError,
+  OBJECT_INCOMPLETE: ObjectError,
+  OBJECT_INVALID: ObjectError,
   BUSY: ChatError,
   NO_CHAT_TEMPLATE: ChatError,
   CHAT_TEMPLATE_FAILED: ChatError,

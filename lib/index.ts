@@ -8,12 +8,6 @@ export type { ChatCallOptions, ChatSendOptions } from './chat/answer-options.js'
 export { Chat, type ChatOptions } from './chat/chat.js';
 export type { OverflowPolicy } from './chat/overflow.js';
 export type { ChatJson } from './chat/saved-conversation.js';
-export type {
-  FromJsonSchema,
-  InferArguments,
-  JsonSchemaObject,
-  StandardSchema,
-} from './chat/schema-types.js';
 export {
   type Tool,
   type ToolChoice,
@@ -56,9 +50,11 @@ export {
   InvalidArgumentError,
   LlamaNativeError,
   ModelLoadError,
+  ObjectError,
   ToolError,
 } from './errors.js';
 export type { JsonSchema } from './generate/check-json-schema.js';
+export type { ConstraintOptions } from './generate/constraint.js';
 export type { LogitBias, SamplingOptions } from './generate/sampling-options.js';
 export type {
   FinishReason,
@@ -87,3 +83,26 @@ export type {
 } from './model/types.js';
 export type { CacheType, ContextFullPolicy } from './native/addon.js';
 export { type Device, getDevices, getNativeLog, getSystemInfo, type SystemInfo } from './native/system.js';
+export type {
+  ChoiceObjectOptions,
+  DeepPartial,
+  GrammarObjectOptions,
+  InferObject,
+  InferObjectInput,
+  ObjectAnswer,
+  ObjectOptions,
+  ObjectResult,
+  ObjectSchema,
+  RegexObjectOptions,
+  RetryOptions,
+  SchemaObjectAnswer,
+  SchemaObjectOptions,
+  TextObjectOptions,
+} from './object/types.js';
+export type {
+  FromJsonSchema,
+  InferArguments,
+  JsonSchemaObject,
+  StandardIssue,
+  StandardSchema,
+} from './schema/types.js';

@@ -1,5 +1,6 @@
 import { invalidArgument } from '../arguments.js';
 import { checkGenerateOptions } from '../generate/check-options.js';
+import { constraintKeys } from '../generate/constraint.js';
 import type { GenerateOptions } from '../generate/types.js';
 import { checkOverflow, type OverflowPolicy } from './overflow.js';
 import { checkRenderOptions } from './render.js';
@@ -24,7 +25,14 @@ export interface SortedOptions {
   readonly overflow: OverflowPolicy;
 }
 
-const renderKeys = ['template', 'enableThinking', 'variables', 'allowControlTokens', 'reasoningBudget'];
+/** The names of the options that say how a conversation is rendered. */
+export const renderKeys: readonly string[] = [
+  'template',
+  'enableThinking',
+  'variables',
+  'allowControlTokens',
+  'reasoningBudget',
+];
 
 function pick(options: object, isWanted: (key: string) => boolean): object {
   return Object.fromEntries(Object.entries(options).filter(([key]) => isWanted(key)));
@@ -40,8 +48,8 @@ export function sortOptions(options: ChatSendOptions): SortedOptions {
   checkGenerateOptions(generate);
   checkRenderOptions(options);
   checkOverflow(options.overflow);
-  if (options.tools !== undefined && (options.grammar !== undefined || options.jsonSchema !== undefined)) {
-    throw invalidArgument('tools', 'neither grammar nor jsonSchema beside it', options.tools);
+  if (options.tools !== undefined && constraintKeys.some((key) => options[key] !== undefined)) {
+    throw invalidArgument('tools', `none of ${constraintKeys.join(', ')} beside it`, options.tools);
   }
   const toolOptions = pick(options, (key) => toolOptionKeys.includes(key)) as ToolOptions;
   return {

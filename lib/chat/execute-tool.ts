@@ -1,8 +1,8 @@
 import { createError, LlamaNativeError } from '../errors.js';
+import { isStandardSchema } from '../schema/standard-schema.js';
 import { findProblem } from './check-arguments.js';
 import { toJsonText } from './check-messages.js';
 import type { Tool, ToolContext } from './tool.js';
-import { isStandardSchema } from './tool-schema.js';
 import type { ToolCall } from './types.js';
 
 /** Bounds of a call. */

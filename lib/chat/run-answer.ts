@@ -1,5 +1,6 @@
 import { abortError } from '../arguments.js';
 import { LlamaNativeError } from '../errors.js';
+import { toSchemaText } from '../generate/check-json-schema.js';
 import type { GenerateOptions, GenerationResult } from '../generate/types.js';
 import { combineTimings, combineUsage } from './combine.js';
 import type { ToolBox } from './tool-box.js';
@@ -108,7 +109,7 @@ export class AnswerRun {
         ...render,
         messages,
         ...tools?.promptOptions(step),
-        ...(jsonSchema !== undefined && { jsonSchema: JSON.stringify(jsonSchema) }),
+        ...(jsonSchema !== undefined && { jsonSchema: toSchemaText(jsonSchema) }),
         continueFinalMessage: last?.role === 'assistant' && this.#added.length === 0,
       },
       generate,

@@ -1,7 +1,7 @@
 import { createError, type LlamaNativeError } from '../errors.js';
+import { isStandardSchema, standardToJsonSchema } from '../schema/standard-schema.js';
 import { toJsonText } from './check-messages.js';
 import type { Json } from './native-messages.js';
-import type { StandardSchema } from './schema-types.js';
 import type { Tool } from './tool.js';
 
 /** The error for a tool that is described wrongly. */
@@ -10,23 +10,6 @@ export function invalidTool(name: string, problem: string, cause?: unknown): Lla
     cause,
     details: { name },
   });
-}
-
-/** Whether parameters come from a schema library; such a schema may also be a function, as ArkType's. */
-export function isStandardSchema(value: unknown): value is StandardSchema {
-  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
-  return isObject && '~standard' in value;
-}
-
-function convertStandardSchema(name: string, schema: StandardSchema): object {
-  const { jsonSchema, vendor } = schema['~standard'];
-  if (jsonSchema !== undefined) return jsonSchema.input({ target: 'draft-2020-12' });
-  const { toJSONSchema } = schema as { toJSONSchema?: () => object };
-  if (typeof toJSONSchema === 'function') return toJSONSchema.call(schema);
-  throw invalidTool(
-    name,
-    `has parameters of ${vendor}, which brings no conversion to JSON Schema. Use a version that follows Standard JSON Schema (Zod 4.2 does), or give a JSON schema.`,
-  );
 }
 
 /**
@@ -38,7 +21,7 @@ export function toParameterSchema(name: string, { parameters }: Tool): { readonl
   let schema: object;
   let text: string;
   try {
-    schema = isStandardSchema(parameters) ? convertStandardSchema(name, parameters) : parameters;
+    schema = isStandardSchema(parameters) ? standardToJsonSchema(parameters) : parameters;
     text = toJsonText('parameters', schema);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);

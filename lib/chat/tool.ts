@@ -1,4 +1,4 @@
-import type { InferArguments, JsonSchemaObject, StandardSchema } from './schema-types.js';
+import type { InferArguments, JsonSchemaObject, StandardSchema } from '../schema/types.js';
 import type { ChatMessage } from './types.js';
 
 /** What a tool's `execute` gets beside the arguments. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { createError } from '../errors.js';
 
 /** A JSON schema, as far as a grammar can express it; see docs/structured-output.md. */
@@ -64,6 +65,7 @@ const integerKeywords = ['type', 'minimum', 'maximum', 'exclusiveMinimum', 'excl
 /** Keywords whose value means that nothing is asked for. */
 function asksNothing(keyword: string, value: unknown): boolean {
   if (keyword === 'uniqueItems') return value === false;
+  if (keyword === 'propertyNames') return isSchema(value) && isDeepStrictEqual(value, { type: 'string' });
   return (keyword === 'minProperties' || keyword === 'minContains') && value === 0;
 }
 
@@ -154,9 +156,8 @@ class Checker {
     );
     if (isSchema(schema.properties)) this.#checkProperties(schema, path, below);
     if (isSchema(schema.additionalProperties)) below(schema.additionalProperties, 'additionalProperties');
-    if (schema.items !== undefined && schema.prefixItems !== undefined)
-      refuse(path, 'prefixItems', 'the keyword prefixItems is not supported beside items');
-    const items = schema.items ?? schema.prefixItems;
+    if (schema.prefixItems !== undefined) checkTuple(schema, path);
+    const items = schema.prefixItems ?? schema.items;
     if (Array.isArray(items)) for (const [index, item] of items.entries()) below(item, `items/${index}`);
     else if (items !== undefined) below(items, 'items');
     if (schema.pattern !== undefined) checkPattern(schema, path);
@@ -256,6 +257,28 @@ function keywordsOf(schema: JsonSchema): readonly string[] {
   }
 }
 
+/** llama.cpp makes each item of a tuple, and no more. */
+function checkTuple({ prefixItems, items, minItems, maxItems }: JsonSchema, path: string): void {
+  if (items !== undefined && items !== false)
+    refuse(
+      path,
+      'prefixItems',
+      'the keyword prefixItems is not supported beside items, unless these are false',
+    );
+  const count = listOf(prefixItems).length;
+  if (typeof minItems === 'number' && minItems > count)
+    refuse(path, 'minItems', `minItems is ${minItems}, and prefixItems has ${count}`);
+  if (typeof maxItems === 'number' && maxItems < count)
+    refuse(path, 'maxItems', `maxItems is ${maxItems}, and prefixItems has ${count}`);
+}
+
+/** Without what says nothing and llama.cpp would stumble over: `items: false` behind a tuple. */
+function withoutEmptyKeywords(_key: string, value: unknown): unknown {
+  if (!isSchema(value) || !Array.isArray(value.prefixItems) || value.items !== false) return value;
+  const { items: _items, ...others } = value;
+  return others;
+}
+
 function checkPattern(schema: JsonSchema, path: string): void {
   const { pattern } = schema;
   if (typeof pattern !== 'string') refuse(path, 'pattern', 'expected pattern to be a text');
@@ -273,7 +296,7 @@ function checkPattern(schema: JsonSchema, path: string): void {
 export function toSchemaText(schema: JsonSchema): string {
   new Checker(schema).check(schema, '#', 0);
   try {
-    return JSON.stringify(schema);
+    return JSON.stringify(schema, withoutEmptyKeywords);
   } catch (cause) {
     throw createError('INVALID_SCHEMA', 'Expected a JSON schema that can be written as JSON.', { cause });
   }

@@ -4,17 +4,17 @@ import {
   checkInteger,
   checkKeys,
   checkSignal,
-  checkString,
   invalidArgument,
 } from '../arguments.js';
 import type { NativeSamplingOptions } from '../native/addon.js';
-import { toSchemaText } from './check-json-schema.js';
 import { checkSamplingValues, readLogitBias, samplingKeys } from './check-sampling.js';
+import { checkConstraint, toNativeConstraint } from './constraint.js';
 import type { SamplingOptions } from './sampling-options.js';
 import { drawSeed } from './seeds.js';
 import type { GenerateManyOptions, GenerateOptions } from './types.js';
 
-const generateKeys = [
+/** The names of the options of a generation. */
+export const generateKeys: readonly string[] = [
   ...samplingKeys,
   'maxTokens',
   'stop',
@@ -28,6 +28,8 @@ const generateKeys = [
   'speculative',
   'grammar',
   'jsonSchema',
+  'regex',
+  'choice',
   'logitsProcessor',
   'signal',
 ];
@@ -62,19 +64,9 @@ function checkLogprobs(value: GenerateOptions['logprobs']): void {
   throw invalidArgument('logprobs', 'true, false or a whole number from 0 to 20', value);
 }
 
-function checkGrammar({ grammar, jsonSchema }: GenerateOptions): void {
-  checkString('grammar', grammar);
-  if (grammar === '') throw invalidArgument('grammar', 'a text of at least one rule', grammar);
-  if (jsonSchema === undefined) return;
-  if (typeof jsonSchema !== 'object' || jsonSchema === null || Array.isArray(jsonSchema))
-    throw invalidArgument('jsonSchema', 'an object', jsonSchema);
-  if (grammar !== undefined) throw invalidArgument('grammar', 'nothing beside jsonSchema', grammar);
-  toSchemaText(jsonSchema);
-}
-
 /**
  * Checks the options of a generation.
- * @throws InvalidArgumentError naming the option, what was expected and what was received; INVALID_SCHEMA.
+ * @throws InvalidArgumentError naming the option, what was expected and what was received; INVALID_SCHEMA, INVALID_REGEX.
  */
 export function checkGenerateOptions(options: GenerateOptions): void {
   checkKeys('options', options, generateKeys);
@@ -89,14 +81,14 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkInteger('keepTokens', options.keepTokens, 0, 0x7fffffff);
   checkInteger('priority', options.priority, -1000, 1000);
   checkLogprobs(options.logprobs);
-  checkGrammar(options);
+  checkConstraint(options);
   checkFunction('logitsProcessor', options.logitsProcessor);
   checkSignal(options.signal);
 }
 
 /**
  * Checks the options of several answers to one prompt.
- * @throws InvalidArgumentError naming the option, what was expected and what was received; INVALID_SCHEMA.
+ * @throws InvalidArgumentError naming the option, what was expected and what was received; INVALID_SCHEMA, INVALID_REGEX.
  */
 export function checkGenerateManyOptions(options: GenerateManyOptions): GenerateManyOptions {
   checkKeys('options', options, ['n', ...generateKeys]);
@@ -109,7 +101,7 @@ export function checkGenerateManyOptions(options: GenerateManyOptions): Generate
 
 /** The sampling part of checked options, with a seed drawn if none was given. */
 export function toNativeSampling(options: GenerateOptions): NativeSamplingOptions {
-  const { logitBias, grammar, jsonSchema, ...others } = options;
+  const { logitBias, ...others } = options;
   const biases = readLogitBias(logitBias);
   return {
     ...Object.fromEntries(Object.entries(others).filter(([key]) => samplingKeys.includes(key))),
@@ -119,8 +111,7 @@ export function toNativeSampling(options: GenerateOptions): NativeSamplingOption
     }),
     seed: options.seed ?? drawSeed(),
     ignoreEndOfSequence: options.ignoreEndOfSequence,
-    ...(grammar !== undefined && { grammar }),
-    ...(jsonSchema !== undefined && { jsonSchema: toSchemaText(jsonSchema) }),
+    ...toNativeConstraint(options),
   };
 }
 

@@ -1,5 +1,5 @@
 import type { ContextFullPolicy } from '../native/addon.js';
-import type { JsonSchema } from './check-json-schema.js';
+import type { ConstraintOptions } from './constraint.js';
 import type { SamplingOptions } from './sampling-options.js';
 
 // biome-ignore-start lint/suspicious/noConfusingVoidType: most of them return nothing
@@ -15,7 +15,7 @@ export type LogitsProcessor = (
 // biome-ignore-end lint/suspicious/noConfusingVoidType: most of them return nothing
 
 /** What {@link Model.generate} accepts beside the prompt. */
-export interface GenerateOptions extends SamplingOptions {
+export interface GenerateOptions extends SamplingOptions, ConstraintOptions {
   /** Most tokens to generate. Default: until the model ends its answer or the context is full. */
   maxTokens?: number;
   /** Texts at which generation ends; none of them appears in the output. Default: none. */
@@ -43,10 +43,6 @@ export interface GenerateOptions extends SamplingOptions {
   logprobs?: boolean | number;
   /** False: without guesses, though the model was loaded with `speculative`. Default: true. */
   speculative?: boolean;
-  /** A grammar in GBNF that the answer follows from its first character; see docs/structured-output.md. */
-  grammar?: string;
-  /** A JSON schema: the answer is JSON that fits it. Not together with `grammar`. */
-  jsonSchema?: JsonSchema;
   /**
    * Called for each token, before all sampling steps. Slow: each token waits for JavaScript, and each call copies the
    * logits twice. Other generations go on meanwhile. If it throws or rejects, the generation fails with

@@ -29,6 +29,19 @@ import type { SamplingOptions } from '../generate/sampling-options.js';
 import { answerSeeds } from '../generate/seeds.js';
 import type { GenerateManyOptions, GenerateOptions, Generation } from '../generate/types.js';
 import { getAddon, type ModelHandle } from '../native/addon.js';
+import { generateObject, streamObject } from '../object/generate-object.js';
+import type {
+  AnyObjectOptions,
+  ChoiceObjectOptions,
+  InferObject,
+  ObjectAnswer,
+  ObjectResult,
+  ObjectSchema,
+  RetryOptions,
+  SchemaObjectAnswer,
+  SchemaObjectOptions,
+  TextObjectOptions,
+} from '../object/types.js';
 import { checkCacheFits } from './cache-size.js';
 import type { DetokenizeOptions, ModelMetadata, TokenizeOptions } from './types.js';
 
@@ -270,6 +283,65 @@ export class Model extends EventEmitter<ModelEvents> {
     const sorted = sortOptions(options);
     checkAnswerable(messages);
     return startAnswer(this, [...messages], { ...sorted, overflow: 'error' });
+  }
+
+  /**
+   * Answers in a form: JSON that fits a schema, one of several texts, or text that follows a regular expression or a
+   * grammar. The model's chat template is used.
+   * @returns the answer, of the type that the schema or the choice tells.
+   * @throws InvalidArgumentError, INVALID_SCHEMA, INVALID_REGEX, INVALID_GRAMMAR.
+   * @throws ObjectError OBJECT_INCOMPLETE if the answer was cut, OBJECT_INVALID if its schema refuses it.
+   * @throws ChatError, ContextError as {@link chat}.
+   *
+   * @example
+   * ```ts
+   * const { object } = await model.generateObject({
+   *   schema: {
+   *     type: 'object',
+   *     properties: { city: { type: 'string', maxLength: 30 }, population: { type: 'integer' } },
+   *     required: ['city', 'population'],
+   *   },
+   *   prompt: 'What is the largest city of Japan?',
+   * });
+   * console.log(object.city.toUpperCase(), object.population);
+   * ```
+   */
+  async generateObject<const Schema extends ObjectSchema>(
+    options: SchemaObjectOptions<Schema> & RetryOptions,
+  ): Promise<ObjectResult<InferObject<Schema>>>;
+  async generateObject<const Choice extends string>(
+    options: ChoiceObjectOptions<Choice>,
+  ): Promise<ObjectResult<Choice>>;
+  async generateObject(options: TextObjectOptions): Promise<ObjectResult<string>>;
+  async generateObject(options: AnyObjectOptions): Promise<ObjectResult<unknown>> {
+    this.#open();
+    return generateObject(this, options);
+  }
+
+  /**
+   * As {@link generateObject}, and what is there of the answer can be looked at while it grows. Texts grow; numbers and
+   * words appear when they are complete. `items` are those of an array, each when it is complete.
+   * @throws InvalidArgumentError, INVALID_SCHEMA, INVALID_REGEX, at once; all else through iteration and `result`.
+   *
+   * @example
+   * ```ts
+   * const answer = model.streamObject({
+   *   schema: { type: 'array', items: { type: 'string', maxLength: 20 }, minItems: 2, maxItems: 3 },
+   *   prompt: 'Name rivers of Europe.',
+   * });
+   * for await (const river of answer.items) console.log(river);
+   * ```
+   */
+  streamObject<const Schema extends ObjectSchema>(
+    options: SchemaObjectOptions<Schema>,
+  ): SchemaObjectAnswer<Schema>;
+  streamObject<const Choice extends string>(
+    options: ChoiceObjectOptions<Choice>,
+  ): ObjectAnswer<Choice, string, never>;
+  streamObject(options: TextObjectOptions): ObjectAnswer<string, string, never>;
+  streamObject(options: AnyObjectOptions): ObjectAnswer<unknown, unknown, unknown> {
+    this.#open();
+    return streamObject(this, options);
   }
 
   /** Begins a conversation that is remembered. */

@@ -21,7 +21,13 @@ export interface StandardSchema<Output = unknown> {
 /** A checked value, or what is wrong with it. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
-  | { readonly issues: readonly { readonly message: string }[] };
+  | { readonly issues: readonly StandardIssue[] };
+
+/** One thing that is wrong with a value, and where. */
+export interface StandardIssue {
+  readonly message: string;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
 
 type Simplify<T> = { [K in keyof T]: T[K] };
 

@@ -1,0 +1,87 @@
+/** Code points as ranges, both ends included, in ascending order without gaps of zero between them. */
+export type CharacterSet = readonly (readonly [first: number, last: number])[];
+
+/** The last code point of the basic plane, beyond which a text in JavaScript takes two units. */
+const lastOfBasicPlane = 0xffff;
+const lastCodePoint = 0x10ffff;
+
+/** Sorts ranges and joins those that touch. */
+export function unite(...sets: readonly CharacterSet[]): CharacterSet {
+  const united: [number, number][] = [];
+  for (const [first, last] of sets.flat().sort((a, b) => a[0] - b[0])) {
+    const previous = united.at(-1);
+    if (previous !== undefined && first <= previous[1] + 1) previous[1] = Math.max(previous[1], last);
+    else united.push([first, last]);
+  }
+  return united;
+}
+
+/**
+ * All other characters, without NUL, which ends a text in llama.cpp, and without surrogates, which are no characters.
+ * @param isUnicode false: without those that are two units of a text, as a regular expression without the flag u sees.
+ */
+export function complementOf(set: CharacterSet, isUnicode: boolean): CharacterSet {
+  const excluded = unite(set, [
+    [0, 0],
+    [0xd800, 0xdfff],
+    isUnicode ? [lastCodePoint + 1, lastCodePoint + 1] : [lastOfBasicPlane + 1, lastCodePoint + 1],
+  ]);
+  const complement: [number, number][] = [];
+  let next = 0;
+  for (const [first, last] of excluded) {
+    if (first > next) complement.push([next, first - 1]);
+    next = last + 1;
+  }
+  return complement;
+}
+
+export const digits: CharacterSet = [[0x30, 0x39]];
+
+export const wordCharacters: CharacterSet = unite(digits, [
+  [0x41, 0x5a],
+  [0x5f, 0x5f],
+  [0x61, 0x7a],
+]);
+
+/** What ends a line, for the dot. Source: LineTerminator of ECMA-262. */
+export const lineEnds: CharacterSet = [
+  [0x0a, 0x0a],
+  [0x0d, 0x0d],
+  [0x2028, 0x2029],
+];
+
+/** Source: WhiteSpace and LineTerminator of ECMA-262. */
+export const whiteSpace: CharacterSet = unite(lineEnds, [
+  [0x09, 0x0d],
+  [0x20, 0x20],
+  [0xa0, 0xa0],
+  [0x1680, 0x1680],
+  [0x2000, 0x200a],
+  [0x202f, 0x202f],
+  [0x205f, 0x205f],
+  [0x3000, 0x3000],
+  [0xfeff, 0xfeff],
+]);
+
+/** The set with the other case of its Latin letters. */
+export function foldCase(set: CharacterSet): CharacterSet {
+  const shifted = (from: number, to: number, by: number): CharacterSet =>
+    set
+      .map(([first, last]) => [Math.max(first, from) + by, Math.min(last, to) + by] as const)
+      .filter(([first, last]) => first <= last);
+  return unite(set, shifted(0x41, 0x5a, 0x20), shifted(0x61, 0x7a, -0x20));
+}
+
+function escapeCodePoint(codePoint: number): string {
+  return codePoint > lastOfBasicPlane
+    ? `\\U${codePoint.toString(16).padStart(8, '0')}`
+    : `\\u${codePoint.toString(16).padStart(4, '0')}`;
+}
+
+/** The set as a class of a grammar. */
+export function toGrammarClass(set: CharacterSet): string {
+  const ranges = set.map(([first, last]) =>
+    first === last ? escapeCodePoint(first) : `${escapeCodePoint(first)}-${escapeCodePoint(last)}`,
+  );
+  return `[${ranges.join('')}]`;
+}
