@@ -62,7 +62,7 @@ void ReadChatOptions(const Napi::Object& options, SamplingConfig& config) {
   ReasoningConfig& reasoning = config.reasoning;
   reasoning.start = tokens(options.Get("reasoningStart"));
   reasoning.budget = ReadInteger(options, "reasoningBudget", -1, -1, int_max);
-  reasoning.prefix = config.grammar_prefix;
+  reasoning.prefix = tokens(options.Get("reasoningPrefix"));
   if (!options.Get("reasoningEnds").IsArray()) return;
   auto ends = options.Get("reasoningEnds").As<Napi::Array>();
   for (uint32_t i = 0; i < ends.Length(); i++) reasoning.ends.push_back(ReadTokens(ends.Get(i)));

@@ -96,11 +96,12 @@ export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSampling
     rendered;
   const hasReasoning = (reasoningEnds?.length ?? 0) > 0;
   return {
-    ...(grammar !== '' && { grammar, grammarTriggers }),
-    ...(grammarPrefix && { grammarPrefix }),
+    // A grammar of the caller begins with the answer itself; that of a template with what the prompt has of it.
+    ...(grammar !== '' && { grammar, grammarTriggers, ...(grammarPrefix && { grammarPrefix }) }),
     // Outside of a lazy grammar and a budget nobody asks where the reasoning is.
     ...(hasReasoning &&
       (grammar !== '' || reasoningBudget !== undefined) && {
+        ...(grammarPrefix && { reasoningPrefix: grammarPrefix }),
         ...(reasoningStart && { reasoningStart }),
         ...(reasoningEnds && { reasoningEnds }),
         reasoningBudget: reasoningBudget ?? -1,

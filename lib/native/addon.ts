@@ -140,6 +140,8 @@ export interface NativeSamplingOptions {
   readonly grammarTriggers?: readonly string[];
   /** The beginning of the answer in the prompt, which the grammar covers too. */
   readonly grammarPrefix?: Int32Array;
+  /** The beginning of the answer in the prompt, where its reasoning may have begun. */
+  readonly reasoningPrefix?: Int32Array;
   readonly reasoningStart?: Int32Array;
   readonly reasoningEnds?: readonly Int32Array[];
   /** Most tokens of reasoning; −1: no limit. */

@@ -66,6 +66,16 @@ describe('a JSON schema', () => {
     expect(typeof (JSON.parse(text) as { city: unknown }).city).toBe('string');
   });
 
+  it.each([
+    ['a grammar', { grammar: 'root ::= "yes" | "no"' }],
+    ['a regular expression', { regex: /yes|no/ }],
+    ['a choice', { choice: ['yes', 'no'] }],
+  ])('may be %s of the caller, beside the template of a chat', async (_, options) => {
+    const chat = model.createChat({ temperature: 0 });
+    const { text } = await chat.send('Is Paris the capital of France?', options).result;
+    expect(['yes', 'no']).toContain(text);
+  });
+
   it('holds for each of several at once, and leaves the others free', async () => {
     const generations = [0, 1, 2, 3].map((seed) =>
       model.generate(question, { seed, maxTokens: 150, ...(seed % 2 === 0 && { jsonSchema: person }) }),
