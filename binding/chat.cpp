@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "backend.h"
 #include "control_text.h"
+#include "grammar.h"
 #include "model.h"
 #include "promise_worker.h"
 #include "template_guard.h"
@@ -89,6 +90,8 @@ std::string ReasonOf(const std::exception& error, const LogCapture& log) {
 
 common_chat_params Apply(const RenderRequest& request) {
   CheckSources(request);
+  // Refuses what llama.cpp would turn into "any text", or could not follow.
+  if (!request.json_schema.empty()) GrammarOfJsonSchema(request.json_schema);
   const LogCapture log;
   try {
     // llama.cpp ignores the given texts of the special tokens when it has a model to take them from.
