@@ -9,6 +9,7 @@ import { checkMessages, toJsonText } from './check-messages.js';
 import { markControlTexts } from './control-texts.js';
 import { genericTemplate, spellOutTools } from './generic-tools.js';
 import { type Json, toNativeMessages } from './native-messages.js';
+import { withinTimeLimit } from './time-limit.js';
 import { callAtOnce, callOnce } from './tool-grammar.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
 
@@ -43,10 +44,11 @@ export async function renderChat(
   checkBoolean('addGenerationPrompt', options.addGenerationPrompt);
   checkString('beginOfSequence', options.beginOfSequence);
   checkString('endOfSequence', options.endOfSequence);
-  const { prompt, generationPrompt, stops } = await getAddon().applyChatTemplate(
-    model,
-    JSON.stringify(toNativeMessages(messages)),
-    { ...options, variables: toJsonVariables(options.variables) },
+  const { prompt, generationPrompt, stops } = await withinTimeLimit(
+    getAddon().applyChatTemplate(model, JSON.stringify(toNativeMessages(messages)), {
+      ...options,
+      variables: toJsonVariables(options.variables),
+    }),
   );
   return { prompt, generationPrompt, stops };
 }
@@ -176,11 +178,13 @@ async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<Re
     tokenize: true,
   };
   const render = (content: readonly Json[], given: readonly Json[], mark: object) =>
-    getAddon().applyChatTemplate(model, JSON.stringify(content), {
-      ...options,
-      ...(given.length > 0 && { tools: JSON.stringify(given) }),
-      ...mark,
-    }) as Promise<RenderedPrompt>;
+    withinTimeLimit(
+      getAddon().applyChatTemplate(model, JSON.stringify(content), {
+        ...options,
+        ...(given.length > 0 && { tools: JSON.stringify(given) }),
+        ...mark,
+      }) as Promise<RenderedPrompt>,
+    );
   const { reasoningBudget } = request;
   const rendered = await render(messages, tools, {});
   const plain = { ...rendered, grammar: toolGrammar(rendered.grammar, request), reasoningBudget };

@@ -190,6 +190,21 @@ describe('a process that uses the library', () => {
       const template = '{% for a in range(99999) %}{% for b in range(99999) %}{{ [a, b] | join }}{% endfor %}{% endfor %}';
       const render = (model) => model.applyChatTemplate([{ role: 'user', content: 'Hi' }], { template });`;
 
+    it('fails the call after ten seconds, and the chat goes on', async () => {
+      const result = await runProgram(
+        `${load}${templates}
+        const model = await loadModel(process.env.MODEL, options);
+        const chat = model.createChat({ maxTokens: 4 });
+        const begin = performance.now();
+        const code = await chat.send('Hi', { template }).result.catch((error) => error.code);
+        console.log(code, Math.round((performance.now() - begin) / 1000));
+        console.log((await chat.send('Hi').result).text.length > 0, chat.history.length);
+        process.exit(0);`,
+        model,
+      );
+      expect(result).toMatchObject({ exitCode: 0, stdout: 'CHAT_TEMPLATE_FAILED 10\ntrue 2\n', stderr: '' });
+    });
+
     it('exits within seconds all the same, with its own code, though some of them have not even begun', async () => {
       const result = await runProgram(
         `${load}${templates}
