@@ -30,18 +30,24 @@ function docExamplesOf(file: string): Example[] {
   }));
 }
 
-/** Examples name models that a reader would use; here they run on the test model, with few tokens and one thread. */
+/**
+ * Examples name models that a reader would use; here they run on the test model, with few tokens and one thread. So
+ * small a model may not come to an end by itself: the small context is one.
+ */
 function toProgram(code: string): string {
   const body = code
     .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
     .replace(/loadModel\(process\.env\.MODEL\)/g, 'loadModel(process.env.MODEL, {})')
-    .replace(/loadModel\(process\.env\.MODEL, \{/g, 'loadModel(process.env.MODEL, { threads: 1,')
+    .replace(
+      /loadModel\(process\.env\.MODEL, \{/g,
+      'loadModel(process.env.MODEL, { threads: 1, contextSize: 1024,',
+    )
     .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
     .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
   const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
   const load = /const model = await loadModel/.test(body)
     ? ''
-    : 'const model = await loadModel(process.env.MODEL, { threads: 1 });\n';
+    : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
   const close = load === '' ? '' : '\nawait model.close();\n';
   return `${imports}${load}${body}${close}`;
 }
