@@ -197,12 +197,17 @@ describe('a process that uses the library', () => {
         const chat = model.createChat({ maxTokens: 4 });
         const begin = performance.now();
         const code = await chat.send('Hi', { template }).result.catch((error) => error.code);
-        console.log(code, Math.round((performance.now() - begin) / 1000));
+        const seconds = (performance.now() - begin) / 1000;
+        console.log(code, seconds >= 9.9 && seconds < 30);
         console.log((await chat.send('Hi').result).text.length > 0, chat.history.length);
         process.exit(0);`,
         model,
       );
-      expect(result).toMatchObject({ exitCode: 0, stdout: 'CHAT_TEMPLATE_FAILED 10\ntrue 2\n', stderr: '' });
+      expect(result).toMatchObject({
+        exitCode: 0,
+        stdout: 'CHAT_TEMPLATE_FAILED true\ntrue 2\n',
+        stderr: '',
+      });
     });
 
     it('exits within seconds all the same, with its own code, though some of them have not even begun', async () => {
