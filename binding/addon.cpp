@@ -6,6 +6,7 @@
 #include "context_api.h"
 #include "control_text.h"
 #include "embedding.h"
+#include "engine_process.h"
 #include "environment.h"
 #include "errors.h"
 #include "generation_api.h"
@@ -46,6 +47,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   Export<Initialize>(exports, "initialize");
   Export<Shutdown>(exports, "shutdown");
+  Export<ServeParent>(exports, "serveParent");
+  Export<GetProgress>(exports, "getProgress");
   Export<GetDevices>(exports, "getDevices");
   Export<GetSystemInfo>(exports, "getSystemInfo");
   Export<CreateCancelFlag>(exports, "createCancelFlag");

@@ -1,5 +1,7 @@
 #include "backend.h"
 
+#include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
@@ -23,11 +25,13 @@ std::deque<std::string>& LogLines() {
 }
 
 thread_local std::string* captured = nullptr;
+std::atomic<bool> echoes{false};
 
 void OnLog(ggml_log_level level, const char* text, void*) {
   if (captured != nullptr && (level == GGML_LOG_LEVEL_ERROR || level == GGML_LOG_LEVEL_WARN))
     *captured += text;
   if (level == GGML_LOG_LEVEL_DEBUG) return;
+  if (echoes) fputs(text, stderr);
   std::lock_guard<std::mutex> lock(log_mutex);
   std::deque<std::string>& lines = LogLines();
   if (level == GGML_LOG_LEVEL_CONT && !lines.empty()) {
@@ -104,6 +108,12 @@ std::string LogCapture::Text() const {
   std::string text = captured != nullptr ? *captured : "";
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
+}
+
+void EchoLog() {
+  std::lock_guard<std::mutex> lock(log_mutex);
+  for (const std::string& line : LogLines()) fputs(line.c_str(), stderr);
+  echoes = true;
 }
 
 void LoadBackends(const std::string& directory) {

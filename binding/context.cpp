@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "backend.h"
+#include "engine_process.h"
 
 namespace {
 std::atomic<uint32_t> next_id{1};
@@ -31,7 +32,10 @@ void Context::Free() {
 
 void Context::Create() {
   LogCapture log;
-  params_.abort_callback = [](void* data) { return static_cast<Context*>(data)->closing_.load(); };
+  params_.abort_callback = [](void* data) {
+    Progress::Advance();
+    return static_cast<Context*>(data)->closing_.load();
+  };
   params_.abort_callback_data = this;
   try {
     context = llama_init_from_model(model->model, params_);
@@ -117,6 +121,7 @@ void Context::Run() {
     if (closing) break;
     if (loop == nullptr) continue;
     loop->Step();
+    Progress::Advance();
     if (loop->EventsDue()) sink_(loop->TakeEvents());
   }
 

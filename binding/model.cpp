@@ -9,6 +9,7 @@
 
 #include "arguments.h"
 #include "backend.h"
+#include "engine_process.h"
 #include "promise_worker.h"
 
 void ReleaseLatch::Set() {
@@ -77,6 +78,7 @@ struct LoadRequest {
 };
 
 bool OnLoadProgress(float fraction, void* user_data) {
+  Progress::Advance();
   auto* request = static_cast<LoadRequest*>(user_data);
   if (request->cancelled->load()) return false;
   const int percent = static_cast<int>(fraction * 100);

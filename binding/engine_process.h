@@ -1,0 +1,25 @@
+// What a process needs that runs an engine for another one: its end when the other ends, and signs of life.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "node_api.h"
+
+// Goes up while something is evaluated or loaded. Written without a lock on the way of every operation of a
+// graph: a step that is lost between two threads is no loss, since only standing still means anything.
+class Progress {
+ public:
+  static void Advance() {
+    counter_.store(counter_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  static uint64_t Count() { return counter_.load(std::memory_order_relaxed); }
+
+ private:
+  static inline std::atomic<uint64_t> counter_{0};
+};
+
+// (descriptor, parent) => void. Ends this process, at once and whatever it does, when the other end of the pipe
+// closes; on Windows, when the process with the id `parent` ends. Also sends the log to standard error.
+Napi::Value ServeParent(const Napi::CallbackInfo& info);
+Napi::Value GetProgress(const Napi::CallbackInfo& info);  // () => number
