@@ -22,7 +22,8 @@ class LogCapture {
   std::string Text() const;
 };
 
-// From now on, and with what there is already, the log goes to standard error too: there it outlives this process.
+// From now on, and with what there is already, the log goes to standard error too: there it outlives this
+// process.
 void EchoLog();
 
 Napi::Value GetDevices(const Napi::CallbackInfo& info);     // () => Device[]

@@ -62,6 +62,10 @@ export const errorCodes = {
   DOWNLOAD_CORRUPT: 'The downloaded bytes do not match the announced size or hash.',
   DISK_FULL: 'There is not enough room on the disk.',
 
+  ENGINE_CRASHED: 'The process of an isolated engine ended unasked; the next call starts another one.',
+  ENGINE_START_FAILED: 'The process of an isolated engine could not be started.',
+  NOT_IN_PROCESS: 'The call works only with a model in this process, and this one was loaded with `isolate`.',
+
   INTERNAL: 'A defect in llama-native; please report it.',
 } as const;
 
@@ -142,6 +146,16 @@ export class DownloadError extends LlamaNativeError {
   override readonly name = 'DownloadError';
 }
 
+/** The process of an isolated engine ended unasked. `details` tells how; see {@link CrashReport}. */
+export class EngineCrashedError extends LlamaNativeError {
+  override readonly name = 'EngineCrashedError';
+}
+
+/** The process of an isolated engine could not be started, or is not started again after too many crashes. */
+export class EngineStartError extends LlamaNativeError {
+  override readonly name = 'EngineStartError';
+}
+
 type ErrorClass = new (
   code: ErrorCode,
   message: string,
@@ -200,6 +214,9 @@ const classes: Record<ErrorCode, ErrorClass> = {
   DOWNLOAD_FAILED: DownloadError,
   DOWNLOAD_CORRUPT: DownloadError,
   DISK_FULL: DownloadError,
+  ENGINE_CRASHED: EngineCrashedError,
+  ENGINE_START_FAILED: EngineStartError,
+  NOT_IN_PROCESS: LlamaNativeError,
   INTERNAL: LlamaNativeError,
 };
 
@@ -214,4 +231,10 @@ export function createError(
 ): LlamaNativeError {
   const ErrorClassForCode = classes[code] ?? LlamaNativeError;
   return new ErrorClassForCode(code, message, options);
+}
+
+/** The same error with more in its `details`. */
+export function withDetails(error: LlamaNativeError, details: ErrorDetails): LlamaNativeError {
+  const { code, message, cause } = error;
+  return createError(code, message, { cause, details: { ...error.details, ...details } });
 }

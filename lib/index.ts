@@ -44,6 +44,8 @@ export {
   ClosedError,
   ContextError,
   DownloadError,
+  EngineCrashedError,
+  EngineStartError,
   type ErrorCode,
   type ErrorDetails,
   errorCodes,
@@ -71,6 +73,7 @@ export type {
 } from './generate/types.js';
 export * from './gguf/index.js';
 export * from './hub/index.js';
+export type { CrashReason, CrashReport, InterruptedCall, IsolateOptions } from './isolate/types.js';
 export { loadModel } from './model/load-model.js';
 export { Model, type ModelEvents } from './model/model.js';
 export type { SpeculativeOptions } from './model/speculative.js';
@@ -81,7 +84,7 @@ export type {
   ModelMetadata,
   TokenizeOptions,
 } from './model/types.js';
-export type { CacheType, ContextFullPolicy } from './native/addon.js';
+export type { CacheType, ContextFullPolicy, EngineProcessMetrics } from './native/addon.js';
 export { type Device, getDevices, getNativeLog, getSystemInfo, type SystemInfo } from './native/system.js';
 export type {
   ChoiceObjectOptions,

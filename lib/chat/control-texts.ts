@@ -1,4 +1,4 @@
-import { getAddon, type ModelHandle } from '../native/addon.js';
+import { addonOf, type ModelHandle } from '../native/addon.js';
 import type { Json } from './native-messages.js';
 
 /** What control tokens of a vocabulary are written as, in forms that are quick to search for. */
@@ -17,7 +17,7 @@ function controlTextsOf(model: ModelHandle): ControlTexts {
   const found = known.get(model);
   if (found !== undefined) return found;
   // The texts come longest first, so that a longer one is found where a shorter one begins alike.
-  const texts = getAddon()
+  const texts = addonOf(model)
     .getControlTexts(model)
     .filter((text) => text.length > 1);
   const escaped = texts.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));

@@ -1,7 +1,8 @@
 import { checkBoolean, checkInteger, checkKeys, checkString, invalidArgument } from '../arguments.js';
 import {
-  getAddon,
+  addonOf,
   type ModelHandle,
+  type NativeChatTemplateOptions,
   type NativeRenderedChat,
   type NativeSamplingOptions,
 } from '../native/addon.js';
@@ -44,13 +45,21 @@ export async function renderChat(
   checkBoolean('addGenerationPrompt', options.addGenerationPrompt);
   checkString('beginOfSequence', options.beginOfSequence);
   checkString('endOfSequence', options.endOfSequence);
-  const { prompt, generationPrompt, stops } = await withinTimeLimit(
-    getAddon().applyChatTemplate(model, JSON.stringify(toNativeMessages(messages)), {
-      ...options,
-      variables: toJsonVariables(options.variables),
-    }),
-  );
+  const { prompt, generationPrompt, stops } = await applyTemplate(model, toNativeMessages(messages), {
+    ...options,
+    variables: toJsonVariables(options.variables),
+  });
   return { prompt, generationPrompt, stops };
+}
+
+function applyTemplate(
+  model: ModelHandle,
+  messages: readonly Json[],
+  options: NativeChatTemplateOptions,
+): Promise<NativeRenderedChat> {
+  const addon = addonOf(model);
+  const rendering = addon.applyChatTemplate(model, JSON.stringify(messages), options);
+  return withinTimeLimit(rendering, { onLimit: () => addon.replaceProcess?.() });
 }
 
 /**
@@ -178,13 +187,11 @@ async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<Re
     tokenize: true,
   };
   const render = (content: readonly Json[], given: readonly Json[], mark: object) =>
-    withinTimeLimit(
-      getAddon().applyChatTemplate(model, JSON.stringify(content), {
-        ...options,
-        ...(given.length > 0 && { tools: JSON.stringify(given) }),
-        ...mark,
-      }) as Promise<RenderedPrompt>,
-    );
+    applyTemplate(model, content, {
+      ...options,
+      ...(given.length > 0 && { tools: JSON.stringify(given) }),
+      ...mark,
+    }) as Promise<RenderedPrompt>;
   const { reasoningBudget } = request;
   const rendered = await render(messages, tools, {});
   const plain = { ...rendered, grammar: toolGrammar(rendered.grammar, request), reasoningBudget };

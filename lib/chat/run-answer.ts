@@ -1,5 +1,5 @@
 import { abortError } from '../arguments.js';
-import { LlamaNativeError } from '../errors.js';
+import { LlamaNativeError, withDetails } from '../errors.js';
 import { toSchemaText } from '../generate/check-json-schema.js';
 import type { GenerateOptions, GenerationResult } from '../generate/types.js';
 import { combineTimings, combineUsage } from './combine.js';
@@ -57,11 +57,7 @@ export class AnswerRun {
       if (!LlamaNativeError.isInstance(error) || error.code !== 'ABORTED') throw error;
       const said = error.details.message as ChatMessage | undefined;
       const messages = [...closedPart(this.#added), ...(said === undefined ? [] : [withoutCalls(said)])];
-      const details = { text: '', ...error.details, messages };
-      throw new (error.constructor as typeof LlamaNativeError)(error.code, error.message, {
-        cause: error.cause,
-        details,
-      });
+      throw withDetails(error, { text: error.details.text ?? '', messages });
     }
   }
 

@@ -1,8 +1,7 @@
-import { LlamaNativeError } from '../errors.js';
+import { LlamaNativeError, withDetails } from '../errors.js';
 import type { GenerationStream } from '../generate/generation-stream.js';
 import type { GenerateOptions, GenerationResult } from '../generate/types.js';
-import { type ChatParserHandle, getAddon } from '../native/addon.js';
-import { AnswerReader, type ReadAnswer } from './answer-reader.js';
+import { AnswerReader, type ParseAnswer, type ReadAnswer } from './answer-reader.js';
 import type { PromptRequest, RenderedPrompt } from './render.js';
 import type { ChatMessage, ChatPart } from './types.js';
 
@@ -11,6 +10,8 @@ export interface ChatHost {
   /** Tokens that the context holds in all. */
   readonly contextSize: number;
   renderPrompt(request: PromptRequest): Promise<RenderedPrompt>;
+  /** How an answer to a rendered prompt is read; `isContinuation` if it goes on from one in the prompt. */
+  createAnswerParser(rendered: RenderedPrompt, isContinuation: boolean): Promise<ParseAnswer>;
   /** Starts a generation whose prompt is still being rendered. */
   generateRendered(prompt: Promise<RenderedPrompt>, options: GenerateOptions): GenerationStream;
 }
@@ -43,18 +44,12 @@ export function toAssistantMessage(answer: ReadAnswer): ChatMessage {
 }
 
 async function createReader(
-  { format, parser: source, generationPrompt }: RenderedPrompt,
+  host: ChatHost,
+  rendered: RenderedPrompt,
   { prompt, emit }: TurnRequest,
 ): Promise<AnswerReader> {
   const isContinuation = prompt.continueFinalMessage === true;
-  const addon = getAddon();
-  const parser: ChatParserHandle = await addon.createChatParser({
-    format,
-    source,
-    generationPrompt,
-    isContinuation,
-  });
-  const reader = new AnswerReader((text, isPartial) => addon.parseChat(parser, text, isPartial), emit);
+  const reader = new AnswerReader(await host.createAnswerParser(rendered, isContinuation), emit);
   if (isContinuation) await reader.begin();
   return reader;
 }
@@ -71,14 +66,14 @@ export async function runTurn(host: ChatHost, request: TurnRequest): Promise<Tur
   let reader: AnswerReader | undefined;
   try {
     for await (const { text } of generation) {
-      reader ??= await createReader(await rendering, request);
+      reader ??= await createReader(host, await rendering, request);
       if (text !== '') reader.push(text);
     }
   } catch (error) {
     throw await withMessage(error, reader);
   }
   const result = await generation.result;
-  reader ??= await createReader(await rendering, request);
+  reader ??= await createReader(host, await rendering, request);
   const answer = await readAll(reader, result);
   return { answer, message: toAssistantMessage(answer), generation: result };
 }
@@ -88,10 +83,7 @@ async function readAll(reader: AnswerReader, result: GenerationResult): Promise<
     return await reader.end(result.finishReason !== 'stop');
   } catch (error) {
     if (!LlamaNativeError.isInstance(error)) throw error;
-    throw new (error.constructor as typeof LlamaNativeError)(error.code, error.message, {
-      cause: error,
-      details: { ...error.details, text: result.text },
-    });
+    throw withDetails(error, { text: result.text });
   }
 }
 
@@ -100,8 +92,5 @@ async function withMessage(error: unknown, reader: AnswerReader | undefined): Pr
   const aborted = LlamaNativeError.isInstance(error) && error.code === 'ABORTED';
   const answer = await reader?.end(true).catch(() => undefined);
   if (!aborted || answer === undefined) return error;
-  return new (error.constructor as typeof LlamaNativeError)(error.code, error.message, {
-    cause: error.cause,
-    details: { ...error.details, text: answer.text, message: toAssistantMessage(answer) },
-  });
+  return withDetails(error, { text: answer.text, message: toAssistantMessage(answer) });
 }

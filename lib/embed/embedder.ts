@@ -2,7 +2,7 @@ import { totalmem } from 'node:os';
 import { abortError } from '../arguments.js';
 import { createError } from '../errors.js';
 import { checkCacheFits } from '../model/cache-size.js';
-import { getAddon, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
+import { addonOf, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
 import { EmbeddingQueue } from './embedding-queue.js';
 import { prepareTexts } from './prepare-texts.js';
 import type { EmbedOptions, Pooling } from './types.js';
@@ -40,7 +40,7 @@ export class Embedder {
   constructor(model: ModelHandle, settings: EmbedderSettings) {
     this.#model = model;
     this.#settings = settings;
-    this.#info = getAddon().getModelInfo(model);
+    this.#info = addonOf(model).getModelInfo(model);
     if (this.#info.hasEncoder && this.#info.hasDecoder) {
       throw createError(
         'MODEL_UNSUPPORTED',
@@ -54,7 +54,7 @@ export class Embedder {
   async embed(texts: readonly string[], options: EmbedOptions): Promise<Float32Array[]> {
     const { pooling = this.#ownPooling(), normalize = true, truncate = false, onProgress, signal } = options;
     if (signal?.aborted) throw abortError(signal, 'Embedding');
-    const [specialTokens = new Int32Array(), ...lists] = await getAddon().tokenize(
+    const [specialTokens = new Int32Array(), ...lists] = await addonOf(this.#model).tokenize(
       this.#model,
       ['', ...texts],
       true,
@@ -118,7 +118,7 @@ export class Embedder {
 
   /** llama.cpp computes and keeps the logits of every token of the batch, also for embeddings. */
   #checkFits(contextSize: number): void {
-    checkCacheFits(this.#info, contextSize);
+    checkCacheFits(this.#model, contextSize);
     const neededBytes = contextSize * this.#info.vocabularySize * Float32Array.BYTES_PER_ELEMENT;
     const availableBytes = totalmem();
     if (neededBytes <= availableBytes) return;

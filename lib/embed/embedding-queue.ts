@@ -1,5 +1,5 @@
 import { createError } from '../errors.js';
-import { type ContextHandle, getAddon, type ModelHandle } from '../native/addon.js';
+import { addonOf, type ContextHandle, type ModelHandle } from '../native/addon.js';
 import type { Pooling } from './types.js';
 
 /** Sizes and settings of the contexts of a queue. */
@@ -103,7 +103,7 @@ export class EmbeddingQueue {
       try {
         const handle = await this.#contextFor(Math.max(...batch.map(({ tokens }) => tokens.length)));
         const texts = batch.map(({ job, tokens }) => ({ tokens, normalize: job.normalize }));
-        this.#deliver(batch, await getAddon().embed(handle, texts));
+        this.#deliver(batch, await addonOf(handle).embed(handle, texts));
       } catch (error) {
         for (const { job } of batch) this.#fail(job, this.#closed ? closedError() : error);
       }
@@ -175,8 +175,8 @@ export class EmbeddingQueue {
     checkFits(size);
     await this.#closeContext();
     if (this.#closed) throw closedError();
-    const options = { contextSize: size, batchSize: size, sequences, threads, pooling };
-    const { handle } = await getAddon().createContext(this.#model, options, () => {});
+    const options = { contextSize: size, batchSize: size, sequences, threads, pooling, restartable: true };
+    const { handle } = await addonOf(this.#model).createContext(this.#model, options, () => {});
     this.#context = { handle, size };
     if (this.#closed) throw closedError();
     return handle;
@@ -185,7 +185,7 @@ export class EmbeddingQueue {
   async #closeContext(): Promise<void> {
     const context = this.#context;
     this.#context = undefined;
-    if (context !== undefined) await getAddon().closeContext(context.handle);
+    if (context !== undefined) await addonOf(context.handle).closeContext(context.handle);
   }
 }
 

@@ -2,8 +2,8 @@ import { checkCacheType, checkInteger, checkKeys, invalidArgument, toTokenArray 
 import { checkSamplingOptions, toNativeSampling } from '../generate/check-options.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
 import {
+  addonOf,
   type CacheType,
-  getAddon,
   type ModelHandle,
   type NativeContext,
   type SamplerHandle,
@@ -63,15 +63,19 @@ export class Sampler {
   /** @internal */
   readonly handle: SamplerHandle;
 
+  private constructor(handle: SamplerHandle) {
+    this.handle = handle;
+  }
+
   /** @internal */
-  constructor(model: ModelHandle, options: SamplingOptions) {
+  static async create(model: ModelHandle, options: SamplingOptions): Promise<Sampler> {
     checkSamplingOptions(options);
-    this.handle = getAddon().createSampler(model, toNativeSampling(options));
+    return new Sampler(await addonOf(model).createSampler(model, toNativeSampling(options)));
   }
 
   /** @internal Called when the model closes; later use is refused. */
   close(): void {
-    getAddon().closeSampler(this.handle);
+    addonOf(this.handle).closeSampler(this.handle);
   }
 }
 
@@ -82,7 +86,7 @@ export class Sampler {
  * @example
  * ```ts
  * const context = await model.createContext({ contextSize: 512 });
- * const sampler = model.createSampler({ temperature: 0 });
+ * const sampler = await model.createSampler({ temperature: 0 });
  * await context.eval(await model.tokenize('The sky is'));
  * const token = await context.sample(sampler);
  * await context.close();
@@ -103,7 +107,7 @@ export class Context {
     defaults: ContextDefaults,
   ): Promise<Context> {
     const merged = { sequences: 1, ...defaults, ...options };
-    return new Context(await getAddon().createContext(model, merged, () => {}));
+    return new Context(await addonOf(model).createContext(model, merged, () => {}));
   }
 
   /** Tokens the KV cache holds; what was asked for, rounded up to a multiple of 256. */
@@ -135,7 +139,7 @@ export class Context {
     checkKeys('eval options', options, ['sequence', 'logits']);
     const { sequence = 0, logits = 'last' } = options;
     if (logits !== 'last' && logits !== 'all') throw invalidArgument('logits', "'last' or 'all'", logits);
-    await getAddon().eval(
+    await addonOf(this.#native.handle).eval(
       this.#native.handle,
       toTokenArray('tokens', tokens),
       sequence,
@@ -150,7 +154,7 @@ export class Context {
    * @throws ContextError NO_LOGITS if that token was not evaluated with logits.
    */
   async logits(index = -1): Promise<Float32Array> {
-    return getAddon().getLogits(this.#native.handle, index);
+    return addonOf(this.#native.handle).getLogits(this.#native.handle, index);
   }
 
   /**
@@ -160,7 +164,7 @@ export class Context {
   async sample(sampler: Sampler, index = -1): Promise<number> {
     if (!(sampler instanceof Sampler))
       throw invalidArgument('sampler', 'a Sampler of model.createSampler()', sampler);
-    return getAddon().sample(this.#native.handle, sampler.handle, index);
+    return addonOf(this.#native.handle).sample(this.#native.handle, sampler.handle, index);
   }
 
   /**
@@ -196,13 +200,13 @@ export class Context {
 
   /** The position that the next token of a sequence gets: the number of its tokens, unless some were cut out. */
   async nextPosition(sequence = 0): Promise<number> {
-    const [, last] = await getAddon().getSequenceRange(this.#native.handle, sequence);
+    const [, last] = await addonOf(this.#native.handle).getSequenceRange(this.#native.handle, sequence);
     return last + 1;
   }
 
   /** The state of a sequence as bytes, with a checksum and the fingerprint of the model. */
   async saveSequence(sequence = 0): Promise<Uint8Array> {
-    return getAddon().saveSequence(this.#native.handle, sequence);
+    return addonOf(this.#native.handle).saveSequence(this.#native.handle, sequence);
   }
 
   /**
@@ -212,7 +216,7 @@ export class Context {
    */
   async restoreSequence(state: Uint8Array, sequence = 0): Promise<void> {
     if (!(state instanceof Uint8Array)) throw invalidArgument('state', 'a Uint8Array', state);
-    await getAddon().restoreSequence(this.#native.handle, sequence, new Uint8Array(state));
+    await addonOf(this.#native.handle).restoreSequence(this.#native.handle, sequence, new Uint8Array(state));
   }
 
   /**
@@ -220,7 +224,7 @@ export class Context {
    * twice is allowed.
    */
   close(): Promise<void> {
-    this.#closing ??= getAddon().closeContext(this.#native.handle);
+    this.#closing ??= addonOf(this.#native.handle).closeContext(this.#native.handle);
     return this.#closing;
   }
 
@@ -236,6 +240,14 @@ export class Context {
     to: number,
     delta = 0,
   ): Promise<boolean> {
-    return getAddon().changeMemory(this.#native.handle, operation, sequence, target, from, to, delta);
+    return addonOf(this.#native.handle).changeMemory(
+      this.#native.handle,
+      operation,
+      sequence,
+      target,
+      from,
+      to,
+      delta,
+    );
   }
 }

@@ -1,10 +1,11 @@
 import { abortError } from '../arguments.js';
-import { createError, type ErrorCode, LlamaNativeError } from '../errors.js';
+import { createError, type ErrorCode, LlamaNativeError, withDetails } from '../errors.js';
 import { GenerationStream } from '../generate/generation-stream.js';
 import type { LogitsProcessor } from '../generate/types.js';
 import {
+  type Addon,
+  addonOf,
   type ContextFullPolicy,
-  getAddon,
   type ModelHandle,
   type NativeContext,
   type NativeContextOptions,
@@ -98,6 +99,7 @@ const working = new Set<Engine>();
  * prefix it continues. The loop itself, and everything per token, is native.
  */
 export class Engine {
+  readonly #addon: Addon;
   readonly #context: NativeContext;
   readonly #sequences: SequenceTable;
   readonly #queueLimit: number;
@@ -111,6 +113,7 @@ export class Engine {
   #closing: Promise<void> | undefined;
 
   private constructor(context: NativeContext, options: EngineOptions, store: PrefixStore | undefined) {
+    this.#addon = addonOf(context.handle);
     this.#context = context;
     this.#queueLimit = options.queueLimit;
     this.#canShare = options.canShare;
@@ -145,7 +148,8 @@ export class Engine {
     const stateLimit = Math.max(storeOptions?.memoryBytes ?? 0, storeOptions?.disk?.limitBytes ?? 0);
     // The listener must not keep the engine alive, or an abandoned model would never be collected.
     let reference: WeakRef<Engine> | undefined;
-    const context = await getAddon().createContext(model, { ...native, sequences, stateLimit }, (events) => {
+    const settings = { ...native, sequences, stateLimit, restartable: true };
+    const context = await addonOf(model).createContext(model, settings, (events) => {
       const engine = reference?.deref();
       if (engine !== undefined) engine.#onEvents(events);
     });
@@ -164,7 +168,7 @@ export class Engine {
     const waiting = this.#queue.length;
     const running = this.#sequences.running;
     const residentTokens = this.#sequences.residentTokens;
-    const native = await getAddon().getMetrics(this.#context.handle);
+    const native = await this.#addon.getMetrics(this.#context.handle);
     const stored = this.#store?.counts() ?? nothingStored;
     return toModelMetrics(native, { waiting, running, residentTokens, stored, ...this.#context });
   }
@@ -209,7 +213,7 @@ export class Engine {
    * cannot be told apart from what other conversations added to it.
    */
   async savePrefix(tokens: Int32Array): Promise<SavedPrefix | undefined> {
-    const addon = getAddon();
+    const addon = this.#addon;
     const { handle } = this.#context;
     const holder = this.#sequences.findIdleHolder(tokens);
     if (holder === undefined) return undefined;
@@ -246,7 +250,7 @@ export class Engine {
     this.#sequences.start(spare, []);
     let restored = false;
     try {
-      await getAddon().restoreSequence(this.#context.handle, spare, state);
+      await this.#addon.restoreSequence(this.#context.handle, spare, state);
       restored = true;
     } catch (error) {
       if (!LlamaNativeError.isInstance(error) || error.code !== 'CONTEXT_FULL') throw error;
@@ -260,7 +264,7 @@ export class Engine {
   close(): Promise<void> {
     if (this.#closing === undefined) {
       const kept = this.#keeper?.close();
-      const closed = getAddon().closeContext(this.#context.handle);
+      const closed = this.#addon.closeContext(this.#context.handle);
       this.#closing = Promise.all([closed, kept]).then(() => {});
       for (const job of [...this.#jobs.values()]) {
         this.#fail(
@@ -345,42 +349,48 @@ export class Engine {
   }
 
   #start(job: Job, placement: Placement): void {
-    const { sequence, cachedSequence, cachedTokens } = placement;
+    const { sequence, cachedTokens } = placement;
     const found = typeof job.restoration === 'object' ? job.restoration : undefined;
     job.restoration = undefined; // its bytes are not held on to
     const restoration = found !== undefined && found.length > cachedTokens ? found : undefined;
     this.#keeper?.beforeUse(placement, restoration !== undefined);
     const before = this.#sequences.start(sequence, job.prompt);
     job.sequence = sequence;
-    try {
-      if (restoration !== undefined) this.#keeper?.restoring(job.id, restoration);
-      const cached = restoration?.length ?? cachedTokens;
-      const snapshots = this.#keeper?.checkpointsFor(job.prompt, cached) ?? [];
-      getAddon().submitGeneration(this.#context.handle, {
-        ...job.request.sampling,
-        ...job.sampling,
-        id: job.id,
-        sequence,
-        tokens: job.prompt,
-        cachedSequence,
-        cachedTokens,
-        ...(restoration && { state: restoration.state, stateTokens: restoration.length }),
-        ...(snapshots.length > 0 && { snapshots: Int32Array.from(snapshots) }),
-        maxTokens: job.request.maxTokens ?? -1,
-        stopStrings: job.stopStrings,
-        visibleTokens: job.visibleTokens,
-        contextFull: job.request.contextFull,
-        keepTokens: job.request.keepTokens,
-        logprobs: job.request.logprobs,
-        processesLogits: job.request.logitsProcessor !== undefined,
-        speculate: job.request.speculate,
-        waitedMs: performance.now() - job.asked,
-      });
-    } catch (error) {
+    void this.#submit(job, placement, restoration).catch((error) => {
+      if (!this.#jobs.has(job.id)) return; // its process ended, and it with it
       this.#sequences.finish(sequence, before); // refused before anything was touched
       job.sequence = undefined;
       this.#fail(job, error);
-    }
+      if (this.#closing === undefined) this.#admit();
+    });
+  }
+
+  /** @throws what the addon refuses; it is at once or, from another process, a little later. */
+  async #submit(job: Job, placement: Placement, restoration: Restoration | undefined): Promise<void> {
+    const { sequence, cachedSequence, cachedTokens } = placement;
+    if (restoration !== undefined) this.#keeper?.restoring(job.id, restoration);
+    const cached = restoration?.length ?? cachedTokens;
+    const snapshots = this.#keeper?.checkpointsFor(job.prompt, cached) ?? [];
+    await this.#addon.submitGeneration(this.#context.handle, {
+      ...job.request.sampling,
+      ...job.sampling,
+      id: job.id,
+      sequence,
+      tokens: job.prompt,
+      cachedSequence,
+      cachedTokens,
+      ...(restoration && { state: restoration.state, stateTokens: restoration.length }),
+      ...(snapshots.length > 0 && { snapshots: Int32Array.from(snapshots) }),
+      maxTokens: job.request.maxTokens ?? -1,
+      stopStrings: job.stopStrings,
+      visibleTokens: job.visibleTokens,
+      contextFull: job.request.contextFull,
+      keepTokens: job.request.keepTokens,
+      logprobs: job.request.logprobs,
+      processesLogits: job.request.logitsProcessor !== undefined,
+      speculate: job.request.speculate,
+      waitedMs: performance.now() - job.asked,
+    });
   }
 
   /** Keeps cold prefixes bounded, and tells the loop in which order it may give up the others. */
@@ -389,9 +399,7 @@ export class Engine {
     for (const { sequence, tokens } of this.#sequences.takeExcess()) {
       this.#keeper?.giveUp(sequence, tokens);
       // Nobody waits for it; if the context closes first, there is nothing left to remove.
-      getAddon()
-        .changeMemory(handle, 'remove', sequence, sequence, -1, -1, 0)
-        .catch(() => {});
+      this.#addon.changeMemory(handle, 'remove', sequence, sequence, -1, -1, 0).catch(() => {});
     }
     const idle = this.#sequences.evictable();
     if (this.#keeper !== undefined) {
@@ -399,7 +407,7 @@ export class Engine {
       return;
     }
     const ids = Int32Array.from(idle, ({ sequence }) => sequence);
-    getAddon().setEvictable(handle, ids, new Int32Array(ids.length));
+    this.#addon.setEvictable(handle, ids, new Int32Array(ids.length));
   }
 
   #cancel(id: number): void {
@@ -407,7 +415,7 @@ export class Engine {
     if (job === undefined || job.cancelled) return;
     job.cancelled = true;
     if (job.sequence !== undefined) {
-      getAddon().cancelGeneration(this.#context.handle, id);
+      this.#addon.cancelGeneration(this.#context.handle, id);
       return;
     }
     this.#queue = this.#queue.filter((queued) => queued !== job);
@@ -420,6 +428,7 @@ export class Engine {
   }
 
   #onEvents(events: NativeStepEvents): void {
+    if (events.lost !== undefined) this.#onLost(events.lost);
     for (const evicted of events.evicted ?? []) {
       this.#sequences.evicted(evicted.sequence);
       this.#keeper?.evicted(evicted);
@@ -442,13 +451,24 @@ export class Engine {
     this.#metrics.notice(this.#jobs.size === 0);
   }
 
+  /** The process of the context ended. What had begun fails; what waits goes on in the next one. */
+  #onLost(error: LlamaNativeError): void {
+    this.#sequences.reset();
+    for (const job of [...this.#jobs.values()]) {
+      if (job.sequence === undefined) continue;
+      const { text } = job.stream;
+      this.#fail(job, withDetails(error, { text }));
+    }
+    if (this.#closing === undefined) this.#admit();
+  }
+
   /** The native loop goes on with other sequences until the answer is there. */
   async #processLogits({ id, tokens, logits }: NativeLogitsRequest): Promise<void> {
     const processor = this.#jobs.get(id)?.request.logitsProcessor;
     if (processor === undefined) return;
     try {
       const processed = (await processor(logits, tokens)) ?? logits;
-      if (this.#jobs.has(id)) getAddon().provideLogits(this.#context.handle, id, processed);
+      if (this.#jobs.has(id)) await this.#addon.provideLogits(this.#context.handle, id, processed);
     } catch (error) {
       const job = this.#jobs.get(id);
       if (job === undefined || job.cancelled) return;

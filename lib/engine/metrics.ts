@@ -1,4 +1,4 @@
-import type { NativeMetrics } from '../native/addon.js';
+import type { EngineProcessMetrics, NativeMetrics } from '../native/addon.js';
 import type { PrefixStoreCounts } from './prefix-store.js';
 
 /** What is kept outside the KV cache, and what came of it. */
@@ -58,6 +58,8 @@ export interface ModelMetrics {
   readonly prefixCache: PrefixCacheMetrics;
   /** How many steps took up to `upToMs` milliseconds and longer than the entry before; the last one is open. */
   readonly stepTimes: readonly { readonly upToMs: number; readonly count: number }[];
+  /** The process of the engine, if the model was loaded with `isolate`. After a crash the counts above begin anew. */
+  readonly engineProcess?: EngineProcessMetrics;
 }
 
 interface Situation {
@@ -101,5 +103,6 @@ export function toModelMetrics(native: NativeMetrics, situation: Situation): Mod
       upToMs: index === last ? Number.POSITIVE_INFINITY : 2 ** index,
       count,
     })),
+    ...(native.engineProcess && { engineProcess: native.engineProcess }),
   };
 }

@@ -1,6 +1,6 @@
 import {
+  addonOf,
   type ContextHandle,
-  getAddon,
   type NativeEvicted,
   type NativeSnapshot,
   type NativeUnrestored,
@@ -107,7 +107,7 @@ export class PrefixKeeper {
   giveUp(sequence: number, tokens: Int32Array): void {
     const { handle, store, sequences, checkpoints } = this.#options;
     if (!store.wants(tokens) || (!checkpoints && sequences.holdsElsewhere(tokens, sequence))) return;
-    const saving: Promise<void> = getAddon()
+    const saving: Promise<void> = addonOf(handle)
       .savePrefix(handle, sequence, tokens.length)
       .then(
         (state) => this.#put(tokens, state),
@@ -129,8 +129,9 @@ export class PrefixKeeper {
       if (this.#contents.size <= rememberedContents) break;
       this.#contents.delete(key);
     }
+    const { handle } = this.#options;
     const ids = idle.map(({ sequence }) => sequence);
-    getAddon().setEvictable(this.#options.handle, Int32Array.from(ids), Int32Array.from(keys));
+    addonOf(handle).setEvictable(handle, Int32Array.from(ids), Int32Array.from(keys));
   }
 
   /** The loop gave up an idle sequence. */

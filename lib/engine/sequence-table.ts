@@ -128,6 +128,11 @@ export class SequenceTable {
     if (!this.#busy.has(sequence)) this.#tree.delete(sequence);
   }
 
+  /** All sequences are idle and empty again. */
+  reset(): void {
+    for (const sequence of [...this.#busy, ...this.#idle]) this.finish(sequence, []);
+  }
+
   /** Whether a sequence, other than the given one, holds all of these tokens. */
   holdsElsewhere(tokens: TokenList, except: number): boolean {
     const { length, sequences } = this.#tree.longestPrefix(tokens);

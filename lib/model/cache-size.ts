@@ -1,6 +1,6 @@
 import { totalmem } from 'node:os';
 import { createError } from '../errors.js';
-import { type CacheType, getAddon, type NativeModelInfo } from '../native/addon.js';
+import { addonOf, type CacheType, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
 
 /** Bytes of one cached value, block scales included. Source: the block sizes in ggml-common.h. */
 const bytesPerValue: Readonly<Record<CacheType, number>> = { f32: 4, f16: 2, q8_0: 34 / 32, q4_0: 18 / 32 };
@@ -46,11 +46,10 @@ export function leastCacheBytes(
  * memory than they have, the attempt ends in the whole process being killed.
  * @throws ContextError OUT_OF_MEMORY with the numbers.
  */
-export function checkCacheFits(info: NativeModelInfo, contextSize: number, cacheType?: CacheType): void {
-  const needed = leastCacheBytes(info, contextSize, cacheType);
-  const cards = getAddon()
-    .getDevices()
-    .filter((device) => device.kind === 'gpu');
+export function checkCacheFits(model: ModelHandle, contextSize: number, cacheType?: CacheType): void {
+  const addon = addonOf(model);
+  const needed = leastCacheBytes(addon.getModelInfo(model), contextSize, cacheType);
+  const cards = addon.getDevices().filter((device) => device.kind === 'gpu');
   const available = cards.reduce((sum, device) => sum + device.totalBytes, totalmem());
   if (needed <= available) return;
   const gigabytes = (bytes: number) => (bytes / 1e9).toFixed(1);

@@ -15,7 +15,8 @@ import { checkPrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import { createError, LlamaNativeError } from '../errors.js';
 import { checkModelFile, type GgufHeader } from '../gguf/index.js';
 import { resolveModel } from '../hub/index.js';
-import { getAddon, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
+import { checkIsolateOptions, startIsolatedEngine } from '../isolate/index.js';
+import { type Addon, addonOf, getAddon, type ModelHandle } from '../native/addon.js';
 import { checkCacheFits } from './cache-size.js';
 import { defaultThreads } from './default-threads.js';
 import { toMetadata } from './metadata.js';
@@ -40,6 +41,7 @@ const loadKeys = [
   'vocabOnly',
   'memoryMap',
   'checkTensors',
+  'isolate',
   'chatTemplate',
   'cacheDirectory',
   'token',
@@ -72,6 +74,7 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkBoolean('vocabOnly', options.vocabOnly);
   checkBoolean('memoryMap', options.memoryMap);
   checkBoolean('checkTensors', options.checkTensors);
+  checkIsolateOptions(options.isolate);
   checkString('chatTemplate', options.chatTemplate);
   checkString('cacheDirectory', options.cacheDirectory);
   checkString('token', options.token);
@@ -105,9 +108,8 @@ function explainContextFailure(error: unknown, contextSize: number): unknown {
   return createError(code, message, { cause: error, details: { contextSize } });
 }
 
-async function loadWeights(path: string, options: LoadModelOptions): Promise<ModelHandle> {
+async function loadWeights(addon: Addon, path: string, options: LoadModelOptions): Promise<ModelHandle> {
   const { gpuLayers = 'max', vocabOnly = false, memoryMap = true, checkTensors = false, signal } = options;
-  const addon = getAddon();
   const flag = addon.createCancelFlag();
   const onAbort = () => addon.setCancelFlag(flag);
   let listenerError: unknown;
@@ -162,16 +164,16 @@ interface EngineParts {
 async function createEngine(
   handle: ModelHandle,
   header: GgufHeader,
-  info: NativeModelInfo,
   options: LoadModelOptions,
   { threads, batchSize, draftHandle }: EngineParts,
 ): Promise<Engine> {
+  const info = addonOf(handle).getModelInfo(handle);
   const contextSize =
     options.contextSize ?? Math.min(info.trainedContextSize || defaultContextLimit, defaultContextLimit);
   const { sequences = 1, queueLimit = 1024, metricsIntervalMs = 1000, keyType, valueType } = options;
   const fullWindow = options.slidingWindow !== 'window' || info.slidingWindow === 0;
   const canShare = !info.isRecurrent && fullWindow;
-  checkCacheFits(info, contextSize, keyType);
+  checkCacheFits(handle, contextSize, keyType);
   const { draftModel: _, ...limits } = options.speculative ?? {};
   const speculation = options.speculative && {
     ...limits,
@@ -187,7 +189,7 @@ async function createEngine(
       metricsIntervalMs,
       canShare,
       fullWindow,
-      store: await prefixStoreOptions(header, info, options),
+      store: await prefixStoreOptions(handle, header, options),
       ...(keyType === undefined ? {} : { keyType }),
       ...(valueType === undefined ? {} : { valueType }),
       ...(speculation === undefined ? {} : { speculation }),
@@ -206,6 +208,7 @@ async function createEngine(
  * @throws ContextError OUT_OF_MEMORY, CONTEXT_CREATE_FAILED.
  * @throws LlamaNativeError FILE_ACCESS_FAILED if `prefixCache.directory` cannot be written to.
  * @throws DownloadError when the model cannot be fetched.
+ * @throws EngineStartError with `isolate`, if its process cannot be started; EngineCrashedError if it ends while it loads.
  * @throws AbortError when `signal` fires.
  *
  * @example
@@ -227,20 +230,22 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   const { draftModel } = options.speculative ?? {};
   const draft = draftModel === undefined || vocabOnly ? undefined : await findModel(draftModel, options);
 
+  const isolatedEngine = isIsolated(options) ? await startIsolatedEngine(options.isolate) : undefined;
+  const addon = isolatedEngine?.addon ?? getAddon();
   const opened: ModelHandle[] = [];
   const open = async (file: string) => {
-    const handle = await loadWeights(file, options);
+    const handle = await loadWeights(addon, file, options);
     opened.push(handle);
     return handle;
   };
   try {
     const handle = await open(path);
-    const info = getAddon().getModelInfo(handle);
+    const info = addon.getModelInfo(handle);
     const { threads = defaultThreads(), batchSize = 512, chatTemplate } = options;
     const canGenerate = !vocabOnly && info.hasDecoder && !info.hasEncoder;
     const draftHandle = canGenerate && draft !== undefined ? await open(draft.path) : undefined;
-    const parts = { threads, batchSize, draftHandle };
-    const engine = canGenerate ? await createEngine(handle, header, info, options, parts) : undefined;
+    const parts = { threads, batchSize, draftHandle, isolatedEngine };
+    const engine = canGenerate ? await createEngine(handle, header, options, parts) : undefined;
     if (signal?.aborted) {
       await engine?.close();
       throw abortError(signal, 'Loading the model');
@@ -255,7 +260,14 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
       engine,
     });
   } catch (error) {
-    await Promise.all(opened.map((handle) => getAddon().closeModel(handle)));
+    await Promise.all(opened.map((handle) => addon.closeModel(handle)));
+    await isolatedEngine?.close();
     throw error;
   }
+}
+
+/** What `isolate` says; without it the environment decides for the whole program. */
+function isIsolated({ isolate }: LoadModelOptions): boolean {
+  if (isolate === undefined) return process.env.LLAMA_NATIVE_ISOLATE === '1';
+  return isolate !== false;
 }

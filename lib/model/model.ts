@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { checkBoolean, checkKeys, checkString, invalidArgument, toTokenArray } from '../arguments.js';
 import { type ChatCallOptions, sortOptions } from '../chat/answer-options.js';
+import type { ParseAnswer } from '../chat/answer-reader.js';
 import { Chat, type ChatOptions, checkAnswerable, startAnswer } from '../chat/chat.js';
 import { type ChatFileModel, checkSameModel, readChatFile, writeChatFile } from '../chat/chat-file.js';
 import {
@@ -28,7 +29,8 @@ import type { GenerationStream } from '../generate/generation-stream.js';
 import type { SamplingOptions } from '../generate/sampling-options.js';
 import { answerSeeds } from '../generate/seeds.js';
 import type { GenerateManyOptions, GenerateOptions, Generation } from '../generate/types.js';
-import { getAddon, type ModelHandle } from '../native/addon.js';
+import type { CrashReport, IsolatedEngine } from '../isolate/index.js';
+import { addonOf, type ModelHandle } from '../native/addon.js';
 import { generateObject, streamObject } from '../object/generate-object.js';
 import type {
   AnyObjectOptions,
@@ -58,12 +60,16 @@ export interface ModelParts {
   readonly engine: Engine | undefined;
   /** Guesses for it; closed with it. */
   readonly draftHandle: ModelHandle | undefined;
+  /** The process that all of it is in, if it is not this one; closed with it. */
+  readonly isolatedEngine: IsolatedEngine | undefined;
 }
 
 /** Events of a {@link Model}, with what their listeners get. */
 export interface ModelEvents {
   /** How the model is doing: while it works at most every `metricsIntervalMs`, and when it has become idle. */
   metrics: [ModelMetrics];
+  /** The process of a model that was loaded with `isolate` ended unasked. The next call starts another one. */
+  crash: [CrashReport];
 }
 
 /**
@@ -84,6 +90,7 @@ export class Model extends EventEmitter<ModelEvents> {
   readonly #handle: ModelHandle;
   readonly #engine: Engine | undefined;
   readonly #draftHandle: ModelHandle | undefined;
+  readonly #isolatedEngine: IsolatedEngine | undefined;
   readonly #chatTemplate: string | undefined;
   readonly #batchSize: number;
   readonly #vocabOnly: boolean;
@@ -105,6 +112,7 @@ export class Model extends EventEmitter<ModelEvents> {
     this.#handle = parts.handle;
     this.#engine = parts.engine;
     this.#draftHandle = parts.draftHandle;
+    this.#isolatedEngine = parts.isolatedEngine;
     this.#chatTemplate = parts.chatTemplate;
     this.#batchSize = parts.batchSize;
     this.#vocabOnly = parts.vocabOnly;
@@ -112,6 +120,9 @@ export class Model extends EventEmitter<ModelEvents> {
       isWanted: () => this.listenerCount('metrics') > 0,
       report: (metrics) => this.emit('metrics', metrics),
     });
+    // The engine's process must not keep a model alive that nobody holds.
+    const reference = new WeakRef(this);
+    this.#isolatedEngine?.listenToCrashes((report) => reference.deref()?.emit('crash', report));
   }
 
   /** Tokens held in the KV cache, all sequences together; 0 with `vocabOnly`. */
@@ -134,15 +145,20 @@ export class Model extends EventEmitter<ModelEvents> {
     if (!Array.isArray(texts) || texts.some((one) => typeof one !== 'string')) {
       throw invalidArgument('text', 'a string or an array of strings', text);
     }
-    const lists = await getAddon().tokenize(this.#open(), texts, addSpecial, parseSpecial);
+    const model = this.#open();
+    const lists = await addonOf(model).tokenize(model, texts, addSpecial, parseSpecial);
     return typeof text === 'string' ? (lists[0] ?? new Int32Array()) : lists;
   }
 
-  /** As {@link tokenize}, at once and on this thread: for short texts, about a microsecond a token. */
+  /**
+   * As {@link tokenize}, at once and on this thread: for short texts, about a microsecond a token.
+   * @throws NOT_IN_PROCESS if the model was loaded with `isolate`.
+   */
   tokenizeSync(text: string, options: TokenizeOptions = {}): Int32Array {
     const { addSpecial, parseSpecial } = checkedTokenizeOptions(options);
     if (typeof text !== 'string') throw invalidArgument('text', 'a string', text);
-    return getAddon().tokenizeSync(this.#open(), text, addSpecial, parseSpecial);
+    const model = this.#open();
+    return addonOf(model).tokenizeSync(model, text, addSpecial, parseSpecial);
   }
 
   /**
@@ -161,7 +177,8 @@ export class Model extends EventEmitter<ModelEvents> {
     checkBoolean('renderSpecial', renderSpecial);
     const many = Array.isArray(tokens) && tokens[0] instanceof Int32Array;
     const lists = many ? (tokens as Int32Array[]) : [toTokenArray('tokens', tokens as Int32Array | number[])];
-    const texts = await getAddon().detokenize(this.#open(), lists, removeSpecial, renderSpecial);
+    const model = this.#open();
+    const texts = await addonOf(model).detokenize(model, lists, removeSpecial, renderSpecial);
     return many ? texts : (texts[0] ?? '');
   }
 
@@ -216,6 +233,16 @@ export class Model extends EventEmitter<ModelEvents> {
   async renderPrompt(request: PromptRequest): Promise<RenderedPrompt> {
     const template = request.template ?? this.#chatTemplate;
     return renderPrompt(this.#open(), { ...request, ...(template !== undefined && { template }) });
+  }
+
+  /** @internal For chats. */
+  async createAnswerParser(
+    { format, parser: source, generationPrompt }: RenderedPrompt,
+    isContinuation: boolean,
+  ): Promise<ParseAnswer> {
+    const addon = addonOf(this.#open());
+    const parser = await addon.createChatParser({ format, source, generationPrompt, isContinuation });
+    return (text, isPartial) => addon.parseChat(parser, text, isPartial);
   }
 
   /** @internal For chats: the prompt is still being rendered, and brings stop strings of its own. */
@@ -400,7 +427,7 @@ export class Model extends EventEmitter<ModelEvents> {
     const handle = this.#open();
     const { contextSize = this.contextSize || 512 } = options;
     checkContextOptions(options);
-    checkCacheFits(getAddon().getModelInfo(handle), contextSize, options.keyType);
+    checkCacheFits(handle, contextSize, options.keyType);
     const defaults = { contextSize, batchSize: this.#batchSize, threads: this.threads };
     const context = await Context.create(handle, options, defaults);
     if (this.#closing !== undefined) {
@@ -412,8 +439,8 @@ export class Model extends EventEmitter<ModelEvents> {
   }
 
   /** Creates a sampler for {@link Context.sample}. */
-  createSampler(options: SamplingOptions = {}): Sampler {
-    const sampler = new Sampler(this.#open(), options);
+  async createSampler(options: SamplingOptions = {}): Promise<Sampler> {
+    const sampler = await Sampler.create(this.#open(), options);
     this.#remember(sampler);
     return sampler;
   }
@@ -444,8 +471,9 @@ export class Model extends EventEmitter<ModelEvents> {
   async #close(): Promise<void> {
     const dependents = [...this.#dependents].map((reference) => reference.deref()?.close());
     await Promise.all([this.#engine?.close(), this.#embedder?.close(), ...dependents]);
-    await getAddon().closeModel(this.#handle);
-    if (this.#draftHandle !== undefined) await getAddon().closeModel(this.#draftHandle);
+    await addonOf(this.#handle).closeModel(this.#handle);
+    if (this.#draftHandle !== undefined) await addonOf(this.#draftHandle).closeModel(this.#draftHandle);
+    await this.#isolatedEngine?.close();
   }
 
   #open(): ModelHandle {

@@ -4,7 +4,7 @@ import { toPrefixCacheSettings } from '../engine/prefix-cache-options.js';
 import type { PrefixStoreOptions } from '../engine/prefix-store.js';
 import { fingerprintModel } from '../gguf/fingerprint.js';
 import type { GgufHeader } from '../gguf/index.js';
-import { getAddon, type NativeModelInfo } from '../native/addon.js';
+import { addonOf, type ModelHandle } from '../native/addon.js';
 import type { LoadModelOptions } from './types.js';
 
 /** Memory that this process may still take: what a container allows, where there is one. */
@@ -16,25 +16,27 @@ function freeMemory(): number {
 
 /** How a model's prefixes are stored; undefined if all of it is turned off. */
 export async function prefixStoreOptions(
+  model: ModelHandle,
   header: GgufHeader,
-  info: NativeModelInfo,
   options: LoadModelOptions,
 ): Promise<PrefixStoreOptions | undefined> {
+  const info = addonOf(model).getModelInfo(model);
   const { memoryBytes, directory, diskBytes } = toPrefixCacheSettings(options.prefixCache, freeMemory());
   if (memoryBytes === 0 && directory === undefined) return undefined;
   // What lies before a sliding window is not saved, so such a state serves only where it ends.
   const canCut = !info.isRecurrent && info.slidingWindow === 0;
   if (directory === undefined) return { memoryBytes, canCut };
-  const fingerprint = await fingerprintState(header, options);
+  const fingerprint = await fingerprintState(model, header, options);
   return { memoryBytes, canCut, disk: { directory, limitBytes: diskBytes, fingerprint } };
 }
 
 /** SHA-256 of all that decides whether a saved state fits: the weights, the types of the cache, llama.cpp. */
 async function fingerprintState(
+  model: ModelHandle,
   header: GgufHeader,
   { keyType = 'f16', valueType = 'f16' }: LoadModelOptions,
 ): Promise<Buffer> {
-  const { llamaCppVersion } = getAddon().getSystemInfo();
+  const { llamaCppVersion } = addonOf(model).getSystemInfo();
   const hash = createHash('sha256').update(await fingerprintModel(header));
   return hash.update(`${llamaCppVersion} ${keyType} ${valueType}`).digest();
 }

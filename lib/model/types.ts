@@ -1,4 +1,5 @@
 import type { PrefixCacheOptions } from '../engine/prefix-cache-options.js';
+import type { IsolateOptions } from '../isolate/index.js';
 import type { CacheType } from '../native/addon.js';
 import type { SpeculativeOptions } from './speculative.js';
 
@@ -66,6 +67,12 @@ export interface LoadModelOptions {
   memoryMap?: boolean;
   /** Verify the values of all tensors while loading; slow. Default false. */
   checkTensors?: boolean;
+  /**
+   * Run the engine in a process of its own: if llama.cpp aborts there, calls in flight fail with ENGINE_CRASHED, the next
+   * one starts the engine again, and this program goes on. `true`, or {@link IsolateOptions}. Default: false, or true if
+   * the environment variable `LLAMA_NATIVE_ISOLATE` is `1`.
+   */
+  isolate?: boolean | IsolateOptions;
   /** A Jinja chat template to use instead of the model's own. */
   chatTemplate?: string;
   /** Where downloaded models are kept; for prompts that were read see `prefixCache`. Default: the Hugging Face cache (`HF_HOME`, `HF_HUB_CACHE`). */

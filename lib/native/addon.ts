@@ -1,363 +1,37 @@
 import { createError } from '../errors.js';
+import type {
+  CancelFlag,
+  ChatParserHandle,
+  ContextHandle,
+  ModelHandle,
+  NativeHandle,
+  SamplerHandle,
+} from './handles.js';
 import { loadAddon } from './load-addon.js';
+import type {
+  MemoryOperation,
+  NativeChatMessage,
+  NativeChatTemplateOptions,
+  NativeContext,
+  NativeContextOptions,
+  NativeDevice,
+  NativeEmbeddingContextOptions,
+  NativeEmbedText,
+  NativeGenerationRequest,
+  NativeLoadOptions,
+  NativeMetrics,
+  NativeModelInfo,
+  NativeRenderedChat,
+  NativeSamplingOptions,
+  NativeStepEvents,
+  NativeSystemInfo,
+} from './types.js';
 
-/** A native object in JavaScript's hands. Its kind is checked by the addon whenever it comes back. */
-export type ModelHandle = { readonly kind: 'model' };
-export type ContextHandle = { readonly kind: 'context' };
-export type SamplerHandle = { readonly kind: 'sampler' };
-export type ChatParserHandle = { readonly kind: 'chat parser' };
-export type CancelFlag = { readonly kind: 'cancel flag' };
+export type * from './handles.js';
+export type * from './types.js';
 
-export interface NativeDevice {
-  readonly name: string;
-  readonly description: string;
-  readonly kind: 'cpu' | 'gpu' | 'igpu' | 'accelerator';
-  readonly backend: string;
-  readonly freeBytes: number;
-  readonly totalBytes: number;
-}
-
-export interface NativeSystemInfo {
-  readonly llamaCppVersion: string;
-  readonly cpuFeatures: string;
-  readonly supportsGpuOffload: boolean;
-  /** The last lines llama.cpp logged. */
-  readonly log: readonly string[];
-}
-
-export interface NativeModelInfo {
-  readonly keys: Readonly<Record<string, string>>;
-  readonly description: string;
-  readonly parameterCount: number;
-  readonly sizeBytes: number;
-  readonly layerCount: number;
-  readonly embeddingLength: number;
-  readonly trainedContextSize: number;
-  readonly vocabularySize: number;
-  readonly chatTemplate: string | undefined;
-  readonly beginOfSequence: number | undefined;
-  readonly endOfSequence: number | undefined;
-  readonly endOfTurn: number | undefined;
-  readonly hasEncoder: boolean;
-  readonly hasDecoder: boolean;
-  readonly isRecurrent: boolean;
-  /** How many tokens back the layers with a sliding window attend; 0 where no layer has one. */
-  readonly slidingWindow: number;
-}
-
-export interface NativeLoadOptions {
-  /** −1 for all layers. */
-  readonly gpuLayers: number;
-  readonly vocabOnly: boolean;
-  readonly checkTensors: boolean;
-  readonly memoryMap: boolean;
-}
-
-/** Types of the KV cache's values. */
-export type CacheType = 'f32' | 'f16' | 'q8_0' | 'q4_0';
-
-export interface NativeContextOptions {
-  readonly contextSize: number;
-  readonly batchSize: number;
-  readonly sequences: number;
-  readonly threads: number;
-  readonly keyType?: CacheType;
-  readonly valueType?: CacheType;
-  readonly speculation?: NativeSpeculation;
-  /** Layers with a sliding window keep all positions, not only those in the window. Default true. */
-  readonly fullWindow?: boolean;
-  /** Most bytes of saved states on their way here; those on top of it are not saved. Default 0. */
-  readonly stateLimit?: number;
-}
-
-/** How generations are sped up by guesses. */
-export interface NativeSpeculation {
-  /** Without one, earlier text is searched. */
-  readonly draftModel?: ModelHandle;
-  readonly draftTokens?: number;
-  readonly minDraftProbability?: number;
-  readonly ngramSize?: number;
-}
-
-/** Options of a context that computes embeddings. */
-export interface NativeEmbeddingContextOptions extends NativeContextOptions {
-  readonly pooling: 'mean' | 'cls' | 'last' | 'none';
-}
-
-/** A text to embed. */
-export interface NativeEmbedText {
-  readonly tokens: Int32Array;
-  /** Scale to the Euclidean length 1. */
-  readonly normalize: boolean;
-}
-
-/** A created context with the sizes llama.cpp really gave it. */
-export interface NativeContext {
-  readonly handle: ContextHandle;
-  readonly contextSize: number;
-  readonly batchSize: number;
-  readonly sequences: number;
-  readonly canShift: boolean;
-}
-
-/** Sampling options as the addon takes them; validated before they get there. */
-export interface NativeSamplingOptions {
-  readonly temperature?: number | undefined;
-  readonly dynamicTemperatureRange?: number | undefined;
-  readonly dynamicTemperatureExponent?: number | undefined;
-  readonly topK?: number | undefined;
-  readonly topP?: number | undefined;
-  readonly minP?: number | undefined;
-  readonly typicalP?: number | undefined;
-  readonly topNSigma?: number | undefined;
-  readonly xtcProbability?: number | undefined;
-  readonly xtcThreshold?: number | undefined;
-  readonly minKeep?: number | undefined;
-  readonly repeatPenalty?: number | undefined;
-  readonly repeatLastTokens?: number | undefined;
-  readonly frequencyPenalty?: number | undefined;
-  readonly presencePenalty?: number | undefined;
-  readonly dryMultiplier?: number | undefined;
-  readonly dryBase?: number | undefined;
-  readonly dryAllowedLength?: number | undefined;
-  readonly dryLastTokens?: number | undefined;
-  readonly mirostat?: number | undefined;
-  readonly mirostatTau?: number | undefined;
-  readonly mirostatEta?: number | undefined;
-  readonly adaptiveTarget?: number | undefined;
-  readonly adaptiveDecay?: number | undefined;
-  readonly drySequenceBreakers?: readonly string[] | undefined;
-  readonly logitBiasTokens?: Int32Array;
-  /** One for each of `logitBiasTokens`. */
-  readonly logitBiasValues?: Float32Array;
-  readonly seed: number;
-  readonly ignoreEndOfSequence?: boolean | undefined;
-  /** In GBNF. */
-  readonly grammar?: string;
-  /** As JSON text, in place of a grammar. */
-  readonly jsonSchema?: string;
-  /** Regular expressions: the grammar holds only from where one matches. */
-  readonly grammarTriggers?: readonly string[];
-  /** The beginning of the answer in the prompt, which the grammar covers too. */
-  readonly grammarPrefix?: Int32Array;
-  /** The beginning of the answer in the prompt, where its reasoning may have begun. */
-  readonly reasoningPrefix?: Int32Array;
-  readonly reasoningStart?: Int32Array;
-  readonly reasoningEnds?: readonly Int32Array[];
-  /** Most tokens of reasoning; −1: no limit. */
-  readonly reasoningBudget?: number;
-  /** For tests: llama.cpp's sampler chain on the whole vocabulary, without the short cuts. */
-  readonly exactChain?: boolean;
-}
-
-/** What a generation does when it has filled the context. */
-export type ContextFullPolicy = 'stop' | 'error' | 'shift';
-
-export interface NativeGenerationRequest extends NativeSamplingOptions {
-  readonly id: number;
-  readonly sequence: number;
-  readonly tokens: Int32Array;
-  /** The first `cachedTokens` tokens are in the KV cache of this sequence. */
-  readonly cachedSequence: number;
-  readonly cachedTokens: number;
-  /** Saved state to begin from instead; read until the generation begins, so nobody may write to it. */
-  readonly state?: Uint8Array;
-  /** How many tokens of the prompt the state is used for. */
-  readonly stateTokens?: number;
-  /** Ascending: numbers of prompt tokens after which the sequence is saved. */
-  readonly snapshots?: Int32Array;
-  /** −1: no limit. */
-  readonly maxTokens: number;
-  readonly stopStrings: readonly string[];
-  /** Control tokens that appear in the text. */
-  readonly visibleTokens?: Int32Array;
-  readonly contextFull: ContextFullPolicy;
-  readonly keepTokens: number;
-  /** How many alternatives are reported with each token; −1: no log-probabilities at all. */
-  readonly logprobs: number;
-  /** False: without guesses, though the context makes some. */
-  readonly speculate: boolean;
-  /** Each row of logits comes as an event, and a token is chosen from what `provideLogits` answers. */
-  readonly processesLogits: boolean;
-  /** Time since the caller asked, in milliseconds. */
-  readonly waitedMs: number;
-}
-
-export interface NativeFinish {
-  readonly reason: 'stop' | 'length' | 'cancelled' | 'failed';
-  /** Index of the stop string that was met, or −1. */
-  readonly stopString: number;
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly completionTokens: number;
-  /** Tokens sampled after the first one, an end-of-sequence token included. */
-  readonly decodeSteps: number;
-  /** How often older tokens were forgotten to make room. */
-  readonly shifts: number;
-  /** Tokens guessed ahead, and how many of them were right. */
-  readonly draftTokens: number;
-  readonly acceptedDraftTokens: number;
-  /** How many tokens of prompt and answer stay in the KV cache; 0 after a shift. */
-  readonly residentTokens: number;
-  readonly queueMs: number;
-  readonly promptMs: number;
-  readonly firstTokenMs: number;
-  readonly completionMs: number;
-  readonly totalMs: number;
-  readonly errorCode?: string;
-  readonly errorMessage?: string;
-}
-
-export interface NativeLogprob {
-  readonly token: number;
-  readonly text: string;
-  readonly logprob: number;
-}
-
-export interface NativeTokenLogprob extends NativeLogprob {
-  readonly top: readonly NativeLogprob[];
-}
-
-export interface NativeGenerationEvent {
-  readonly id: number;
-  readonly text: string;
-  readonly tokens: readonly number[];
-  /** One for each token, if asked for. */
-  readonly logprobs?: readonly NativeTokenLogprob[];
-  readonly finish?: NativeFinish;
-}
-
-/** What the generation loop has counted since the context was created. */
-export interface NativeMetrics {
-  readonly steps: number;
-  /** Rows of all batches. */
-  readonly batchTokens: number;
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly completionTokens: number;
-  readonly evictions: number;
-  readonly pauses: number;
-  readonly shifts: number;
-  readonly draftTokens: number;
-  readonly acceptedDraftTokens: number;
-  readonly statesSaved: number;
-  readonly stateBytesSaved: number;
-  readonly statesRestored: number;
-  readonly stateTokensRestored: number;
-  /** States that were damaged, or another model's. */
-  readonly statesRefused: number;
-  readonly stateSaveMs: number;
-  readonly stateRestoreMs: number;
-  /** Time of all steps together, in milliseconds. */
-  readonly stepMs: number;
-  /** Steps that took up to 1, 2, 4, ... milliseconds; the last number counts all longer ones. */
-  readonly stepHistogram: readonly number[];
-}
-
-/** An idle sequence whose cached tokens were given up to make room. */
-export interface NativeEvicted {
-  readonly sequence: number;
-  /** What {@link Addon.setEvictable} said of it; 0 if the loop found it by itself. */
-  readonly key: number;
-  /** What it held, if that was to be saved and could be. */
-  readonly state?: Uint8Array;
-}
-
-/** The state of a sequence on the way through its prompt. */
-export interface NativeSnapshot {
-  /** Of the generation. */
-  readonly id: number;
-  /** How many tokens of the prompt it holds. */
-  readonly position: number;
-  readonly state: Uint8Array;
-}
-
-/** A generation that did not begin from its saved state. */
-export interface NativeUnrestored {
-  readonly id: number;
-  /** True if the state is damaged or another model's; false if there was no room for it. */
-  readonly invalid: boolean;
-}
-
-/** Logits that `provideLogits` is to answer. */
-export interface NativeLogitsRequest {
-  readonly id: number;
-  /** What the logits follow. */
-  readonly tokens: Int32Array;
-  readonly logits: Float32Array;
-}
-
-/** What happened in one step of the generation loop. */
-export interface NativeStepEvents {
-  readonly generations: readonly NativeGenerationEvent[];
-  readonly logits?: readonly NativeLogitsRequest[];
-  readonly evicted?: readonly NativeEvicted[];
-  readonly snapshots?: readonly NativeSnapshot[];
-  readonly unrestored?: readonly NativeUnrestored[];
-}
-
-export interface NativeChatTemplateOptions {
-  readonly template?: string | undefined;
-  readonly beginOfSequence?: string | undefined;
-  readonly endOfSequence?: string | undefined;
-  readonly addGenerationPrompt?: boolean | undefined;
-  readonly enableThinking?: boolean | undefined;
-  /** JSON texts by name. */
-  readonly variables?: Readonly<Record<string, string>> | undefined;
-  /** As JSON text, in OpenAI's form. */
-  readonly tools?: string | undefined;
-  readonly toolChoice?: 'auto' | 'required' | 'none' | undefined;
-  readonly parallelToolCalls?: boolean | undefined;
-  /** As JSON text: what the answer has to be. */
-  readonly jsonSchema?: string | undefined;
-  /** What of the last message goes on; `auto` its text, or its reasoning if there is no text. Default `none`. */
-  readonly continueFinalMessage?: 'none' | 'auto' | 'content' | 'reasoning' | undefined;
-  /** Tell reasoning from text in the answer. */
-  readonly parseReasoning?: boolean | undefined;
-  readonly tokenize?: boolean | undefined;
-  /** A text that is put into every control token's text that is to be plain; it is taken out again. */
-  readonly mark?: string | undefined;
-  /** The same as an escape in JSON. */
-  readonly escapedMark?: string | undefined;
-}
-
-/** A rendered conversation, and how its answer is written. */
-export interface NativeRenderedChat {
-  readonly prompt: string;
-  readonly generationPrompt: string;
-  readonly stops: readonly string[];
-  readonly format: number;
-  /** For {@link Addon.createChatParser}. */
-  readonly parser: string;
-  /** GBNF of the answer; empty if it is free. */
-  readonly grammar: string;
-  /** The grammar holds only from where one of these regular expressions matches; none: at once. */
-  readonly grammarTriggers: readonly string[];
-  readonly supportsThinking: boolean;
-  /** With `tokenize`. */
-  readonly tokens?: Int32Array;
-  /** With `tokenize`: control tokens that mean something in the answer. */
-  readonly visibleTokens?: Int32Array;
-  /** With `tokenize`: the beginning of the answer in the prompt. */
-  readonly grammarPrefix?: Int32Array;
-  /** With `tokenize`: what begins and ends reasoning; empty if the model does none. */
-  readonly reasoningStart?: Int32Array;
-  readonly reasoningEnds?: readonly Int32Array[];
-}
-
-/** What a model has written, or the beginning of it. */
-export interface NativeChatMessage {
-  readonly content: string;
-  readonly reasoning: string;
-  readonly toolCalls: readonly { readonly id: string; readonly name: string; readonly arguments: string }[];
-}
-
-export type MemoryOperation = 'remove' | 'copy' | 'keep' | 'clear' | 'shift';
-
-/** What binding/addon.cpp exports. */
+/** What an engine can do, in this process or in another one. */
 export interface Addon {
-  initialize(errorFactory: typeof createError, directory: string): void;
-  shutdown(): void;
   getDevices(): NativeDevice[];
   getSystemInfo(): NativeSystemInfo;
   createCancelFlag(): CancelFlag;
@@ -376,6 +50,7 @@ export interface Addon {
     addSpecial: boolean,
     parseSpecial: boolean,
   ): Promise<Int32Array[]>;
+  /** Throws NOT_IN_PROCESS where the engine is in another process. */
   tokenizeSync(model: ModelHandle, text: string, addSpecial: boolean, parseSpecial: boolean): Int32Array;
   detokenize(
     model: ModelHandle,
@@ -383,10 +58,6 @@ export interface Addon {
     removeSpecial: boolean,
     renderSpecial: boolean,
   ): Promise<string[]>;
-  getTokenText(
-    model: ModelHandle,
-    token: number,
-  ): { readonly text: string; readonly control: boolean; readonly endOfGeneration: boolean };
   applyChatTemplate(
     model: ModelHandle,
     messagesJson: string,
@@ -405,7 +76,7 @@ export interface Addon {
   /** Whether the tokens are a whole text of the grammar. */
   matchesGrammar(model: ModelHandle, grammar: string, tokens: Int32Array): Promise<boolean>;
   jsonSchemaToGrammar(schema: string): Promise<string>;
-  createSampler(model: ModelHandle, options: NativeSamplingOptions): SamplerHandle;
+  createSampler(model: ModelHandle, options: NativeSamplingOptions): SamplerHandle | Promise<SamplerHandle>;
   closeSampler(sampler: SamplerHandle): void;
   createContext(
     model: ModelHandle,
@@ -436,9 +107,10 @@ export interface Addon {
   /** The state of a sequence that holds so many tokens; undefined if it does not, or if it is larger than the limit. */
   savePrefix(context: ContextHandle, sequence: number, length: number): Promise<Uint8Array | undefined>;
   restoreSequence(context: ContextHandle, sequence: number, state: Uint8Array): Promise<void>;
-  submitGeneration(context: ContextHandle, request: NativeGenerationRequest): void;
-  /** Throws LOGITS_PROCESSOR_FAILED for logits that cannot be sampled from. */
-  provideLogits(context: ContextHandle, id: number, logits: Float32Array): void;
+  /** Throws, or rejects where the engine is in another process, if the request is refused; then nothing was touched. */
+  submitGeneration(context: ContextHandle, request: NativeGenerationRequest): void | Promise<void>;
+  /** Throws, or rejects, with LOGITS_PROCESSOR_FAILED for logits that cannot be sampled from. */
+  provideLogits(context: ContextHandle, id: number, logits: Float32Array): void | Promise<void>;
   cancelGeneration(context: ContextHandle, id: number): void;
   /**
    * Idle sequences in the order in which they may be given up. Those with a key other than 0 are saved then; the key
@@ -448,14 +120,30 @@ export interface Addon {
   /** In a context with a pooling. All texts are one batch: their tokens together fit its `batchSize`. */
   embed(context: ContextHandle, texts: readonly NativeEmbedText[]): Promise<Float32Array[]>;
   getMetrics(context: ContextHandle): Promise<NativeMetrics>;
+  /** Of an engine in another process: something in it does not end, so that it is started again once it is idle. */
+  replaceProcess?(): void;
 }
 
-let initialized: { addon: Addon; path: string } | undefined;
+/** What binding/addon.cpp exports. */
+export interface LocalAddon extends Addon {
+  initialize(errorFactory: typeof createError, directory: string): void;
+  shutdown(): void;
+  /** For the process of an isolated engine: ends it with its parent, and sends the log to standard error. */
+  serveParent(descriptor: number, parent: number): void;
+  /** Goes up while something is evaluated or loaded. */
+  getProgress(): number;
+  getTokenText(
+    model: ModelHandle,
+    token: number,
+  ): { readonly text: string; readonly control: boolean; readonly endOfGeneration: boolean };
+}
 
-function initialize(): { addon: Addon; path: string } {
+let initialized: { addon: LocalAddon; path: string } | undefined;
+
+function initialize(): { addon: LocalAddon; path: string } {
   if (initialized !== undefined) return initialized;
   const loaded = loadAddon();
-  const addon = loaded.addon as Addon;
+  const addon = loaded.addon as LocalAddon;
   addon.initialize(createError, loaded.directory);
   // process.exit() runs no cleanup hooks of the environment: threads that still evaluate would meet destructors.
   process.on('exit', () => addon.shutdown());
@@ -467,11 +155,24 @@ function initialize(): { addon: Addon; path: string } {
  * The addon, loaded at the first call.
  * @throws AddonError with code ADDON_NOT_FOUND or ADDON_LOAD_FAILED.
  */
-export function getAddon(): Addon {
+export function getAddon(): LocalAddon {
   return initialize().addon;
 }
 
 /** Absolute path of the loaded .node file. */
 export function getAddonPath(): string {
   return initialize().path;
+}
+
+/** The engines of other processes, by the handles of what is in them. */
+const elsewhere = new WeakMap<NativeHandle, Addon>();
+
+/** Notes that a handle belongs to an engine in another process. */
+export function placeElsewhere(handle: NativeHandle, addon: Addon): void {
+  elsewhere.set(handle, addon);
+}
+
+/** Where a native object lives: the engine it was placed in, or else the addon of this process. */
+export function addonOf(handle: NativeHandle): Addon {
+  return elsewhere.get(handle) ?? getAddon();
 }

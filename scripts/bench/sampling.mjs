@@ -35,7 +35,7 @@ function median(numbers) {
 
 /** Microseconds a token. All calls are posted at once, so the context's thread never waits for JavaScript. */
 async function measure(addon, model, context, options) {
-  const sampler = addon.createSampler(model, { seed: 1, ...options });
+  const sampler = await addon.createSampler(model, { seed: 1, ...options });
   const started = performance.now();
   await Promise.all(Array.from({ length: samples }, () => addon.sample(context, sampler, -1)));
   const elapsed = performance.now() - started;

@@ -1,4 +1,5 @@
 import { abortError } from '../../lib/arguments.js';
+import type { ParseAnswer } from '../../lib/chat/answer-reader.js';
 import type { ChatModel } from '../../lib/chat/chat.js';
 import type { PromptRequest, RenderedPrompt } from '../../lib/chat/render.js';
 import { GenerationStream } from '../../lib/generate/generation-stream.js';
@@ -60,6 +61,10 @@ export class ScriptedHost implements ChatModel {
   async renderPrompt(request: PromptRequest): Promise<RenderedPrompt> {
     const rendered = await this.#model.renderPrompt({ template: this.#template, ...request });
     return Object.assign(rendered, { request });
+  }
+
+  createAnswerParser(rendered: RenderedPrompt, isContinuation: boolean): Promise<ParseAnswer> {
+    return this.#model.createAnswerParser(rendered, isContinuation);
   }
 
   generateRendered(prompt: Promise<RenderedPrompt>, options: GenerateOptions): GenerationStream {

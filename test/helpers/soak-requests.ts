@@ -108,7 +108,7 @@ const forgetChat: Request = async (model, random) => {
 
 const useContext: Request = async (model, random) => {
   const context = await model.createContext({ contextSize: 256, batchSize: 64 });
-  const sampler = model.createSampler({ temperature: 0 });
+  const sampler = await model.createSampler({ temperature: 0 });
   const evaluation = context.eval(model.tokenizeSync(drawPrompt(random).slice(0, 200)));
   const ending = evaluation
     .then(() => context.sample(sampler))

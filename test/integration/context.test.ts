@@ -10,7 +10,7 @@ let greedy: Sampler;
 beforeAll(async () => {
   model = await loadModel(await testModelPath(), { contextSize: 256, threads: 1 });
   context = await model.createContext({ contextSize: 256, batchSize: 64, sequences: 3 });
-  greedy = model.createSampler({ temperature: 0 });
+  greedy = await model.createSampler({ temperature: 0 });
 });
 afterAll(async () => {
   await context.close();
@@ -229,7 +229,7 @@ describe('bad calls', () => {
 
   it('a sampler of a closed model is refused', async () => {
     const other = await loadModel(await testModelPath(), { contextSize: 256 });
-    const orphan = other.createSampler();
+    const orphan = await other.createSampler();
     await other.close();
     await context.clear();
     await context.eval([1]);
@@ -248,7 +248,7 @@ describe('bad calls', () => {
 
   it('a sampler may serve two contexts at once, but only of its own model', async () => {
     const other = await model.createContext();
-    const random = model.createSampler({ temperature: 1 });
+    const random = await model.createSampler({ temperature: 1 });
     await context.clear();
     await Promise.all([context.eval([5, 6]), other.eval([7, 8])]);
     const both = Array.from({ length: 50 }, () => [context.sample(random), other.sample(random)]).flat();
@@ -256,7 +256,7 @@ describe('bad calls', () => {
     await other.close();
 
     await using second = await loadModel(await testModelPath(), { contextSize: 256, threads: 1 });
-    const foreign = second.createSampler();
+    const foreign = await second.createSampler();
     await expect(context.sample(foreign)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
 

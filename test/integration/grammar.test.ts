@@ -251,7 +251,7 @@ describe('the short cuts under a grammar', () => {
   /** Draws from the same logits again and again, while the grammar goes on. */
   async function drawWith(options: NativeSamplingOptions, count: number): Promise<(number | string)[]> {
     const addon = getAddon();
-    const sampler = addon.createSampler(handle, options);
+    const sampler = await addon.createSampler(handle, options);
     const drawn: (number | string)[] = [];
     try {
       for (let i = 0; i < count; i++) drawn.push(await addon.sample(native, sampler, -1));

@@ -43,7 +43,7 @@ function logSoftmax(values: Float32Array): Float64Array {
 
 /** Draws from the same logits again and again; each draw counts as a generated token for the penalties. */
 async function draw(options: SamplingOptions, count = 50): Promise<number[]> {
-  const sampler = model.createSampler({ seed: 1, ...options });
+  const sampler = await model.createSampler({ seed: 1, ...options });
   return Promise.all(Array.from({ length: count }, () => context.sample(sampler)));
 }
 
@@ -194,7 +194,7 @@ describe('a logit bias', () => {
 
   it('of a token outside the vocabulary is refused', async () => {
     const code = 'INVALID_TOKEN';
-    expect(() => model.createSampler({ logitBias: { [vocabularySize]: 1 } })).toThrow(
+    await expect(model.createSampler({ logitBias: { [vocabularySize]: 1 } })).rejects.toThrow(
       expect.objectContaining({ code }),
     );
     const generation = model.generate('x', { maxTokens: 1, logitBias: { [vocabularySize]: 1 } });
@@ -256,7 +256,7 @@ describe('the short cuts of sampling', () => {
 
   async function drawWith(options: NativeSamplingOptions, count: number): Promise<number[]> {
     const addon = getAddon();
-    const sampler = addon.createSampler(handle, options);
+    const sampler = await addon.createSampler(handle, options);
     try {
       return await Promise.all(Array.from({ length: count }, () => addon.sample(native, sampler, -1)));
     } finally {
