@@ -117,7 +117,7 @@ async function loadWeights(addon: Addon, path: string, options: LoadModelOptions
   if (signal?.aborted) onAbort(); // it fired while the file was looked for
   try {
     const native = { gpuLayers: gpuLayers === 'max' ? -1 : gpuLayers, vocabOnly, memoryMap, checkTensors };
-    return await addon.loadModel(path, native, flag, (fraction) => {
+    const model = await addon.loadModel(path, native, flag, (fraction) => {
       if (listenerError !== undefined) return;
       try {
         options.onProgress?.({ stage: 'load', fraction });
@@ -126,6 +126,9 @@ async function loadWeights(addon: Addon, path: string, options: LoadModelOptions
         onAbort();
       }
     });
+    if (listenerError === undefined) return model;
+    await addon.closeModel(model); // it was loaded before it could be stopped
+    throw listenerError;
   } catch (error) {
     if (listenerError !== undefined) throw listenerError;
     if (signal?.aborted) throw abortError(signal, 'Loading the model');

@@ -120,9 +120,7 @@ export class Model extends EventEmitter<ModelEvents> {
       isWanted: () => this.listenerCount('metrics') > 0,
       report: (metrics) => this.emit('metrics', metrics),
     });
-    // The engine's process must not keep a model alive that nobody holds.
-    const reference = new WeakRef(this);
-    this.#isolatedEngine?.listenToCrashes((report) => reference.deref()?.emit('crash', report));
+    if (this.#isolatedEngine !== undefined) passCrashesOn(this.#isolatedEngine, new WeakRef(this));
   }
 
   /** Tokens held in the KV cache, all sequences together; 0 with `vocabOnly`. */
@@ -516,6 +514,11 @@ export class Model extends EventEmitter<ModelEvents> {
       signal,
     });
   }
+}
+
+/** A function of its own: a listener made inside of the model would hold it, and the process of the engine holds that. */
+function passCrashesOn(engine: IsolatedEngine, reference: WeakRef<Model>): void {
+  engine.listenToCrashes((report) => reference.deref()?.emit('crash', report));
 }
 
 function stopList({ stop = [] }: GenerateOptions): readonly string[] {
