@@ -15,6 +15,7 @@ export interface ModelOptions extends SourceOptions {
   threads?: number;
   gpuLayers?: number | 'max';
   chatTemplateFile?: string;
+  isolate?: boolean;
 }
 
 /** How an answer is generated. */
@@ -77,7 +78,8 @@ export function addModelOptions(command: Command): Command {
         text === 'max' ? text : parseNumber(text, { minimum: 0, isInteger: true }),
       ),
     )
-    .option('--chat-template-file <path>', "a Jinja chat template to use instead of the model's own");
+    .option('--chat-template-file <path>', "a Jinja chat template to use instead of the model's own")
+    .option('--isolate', 'run the engine in a process of its own, whose crash the program survives');
   return addSourceOptions(command);
 }
 
@@ -127,9 +129,17 @@ export function toGenerateOptions(options: GenerationOptions): GenerateOptions {
 
 /** The library's options for loading a model; reads the chat template. */
 export async function toLoadOptions(options: ModelOptions): Promise<LoadModelOptions> {
-  const { contextSize, threads, gpuLayers, chatTemplateFile, cacheDirectory, endpoint } = options;
+  const { chatTemplateFile, contextSize, threads, gpuLayers, isolate, cacheDirectory, endpoint } = options;
   const chatTemplate = chatTemplateFile === undefined ? undefined : await readTemplate(chatTemplateFile);
-  return withoutUndefined({ contextSize, threads, gpuLayers, chatTemplate, cacheDirectory, endpoint });
+  return withoutUndefined({
+    contextSize,
+    threads,
+    gpuLayers,
+    isolate,
+    chatTemplate,
+    cacheDirectory,
+    endpoint,
+  });
 }
 
 async function readTemplate(path: string): Promise<string> {

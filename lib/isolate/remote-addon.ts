@@ -57,7 +57,7 @@ export class RemoteAddon implements Addon {
   }
 
   createCancelFlag(): CancelFlag {
-    return new RemoteCancelFlag();
+    return new RemoteCancelFlag(this);
   }
 
   setCancelFlag(flag: CancelFlag): void {
@@ -77,7 +77,7 @@ export class RemoteAddon implements Addon {
     const loaded = await this.#supervisor.call('loadModel', values, { makes: number, onProgress, onSent });
     const { info, controlTexts } = loaded as { info: NativeModelInfo; controlTexts: string[] };
     this.#supervisor.remember(number, { method: 'loadModel', arguments: values });
-    return this.#place(new RemoteModel(number, info, controlTexts));
+    return this.#place(new RemoteModel(this, number, info, controlTexts));
   }
 
   async closeModel(model: ModelHandle): Promise<void> {
@@ -149,8 +149,9 @@ export class RemoteAddon implements Addon {
   }
 
   closeSampler(sampler: SamplerHandle): void {
-    const { number } = this.#own(sampler);
-    this.#supervisor.notify('closeSampler', [{ $handle: number }]);
+    const handle = this.#own(sampler);
+    handle.closed = true;
+    this.#supervisor.notify('closeSampler', [{ $handle: handle.number }]);
   }
 
   async createContext(
@@ -169,7 +170,7 @@ export class RemoteAddon implements Addon {
       const life = restartable ? undefined : this.#supervisor.lives;
       if (restartable)
         this.#supervisor.remember(number, { method: 'createContext', arguments: values, onEvents });
-      const handle = this.#place(new RemoteHandle('context', number, life));
+      const handle = this.#place(new RemoteHandle(this, 'context', number, life));
       return { ...(sizes as Omit<NativeContext, 'handle'>), handle };
     } catch (error) {
       this.#supervisor.forget(number);
@@ -288,12 +289,14 @@ export class RemoteAddon implements Addon {
   ): Promise<RemoteHandle<Kind>> {
     const number = ++this.#lastNumber;
     await this.#call(method, values, { makes: number });
-    return this.#place(new RemoteHandle(kind, number, this.#supervisor.lives));
+    return this.#place(new RemoteHandle(this, kind, number, this.#supervisor.lives));
   }
 
   /** Closes what is there; what the engine was lost with needs no closing. */
   async #close(method: 'closeModel' | 'closeContext', handle: NativeHandle): Promise<void> {
-    const { number, life } = this.#own(handle);
+    const own = this.#own(handle);
+    const { number, life } = own;
+    own.closed = true;
     this.#supervisor.forget(number);
     if (life !== undefined && life !== this.#supervisor.lives) return;
     await this.#supervisor.engine?.call(method, [{ $handle: number }]).catch(() => {});
@@ -317,8 +320,10 @@ export class RemoteAddon implements Addon {
     return values.map((value) => (value instanceof RemoteHandle ? this.#refer(value) : value));
   }
 
-  /** @throws EngineCrashedError for what was lost. */
+  /** @throws EngineCrashedError for what was lost, ClosedError for what was closed. */
   #refer(handle: NativeHandle | RemoteHandle): HandleReference {
+    if (handle instanceof RemoteHandle && handle.closed)
+      throw createError('CLOSED', `The ${handle.kind} is closed.`);
     const { kind, number, life } = this.#own(handle);
     const isLost =
       life !== undefined && (this.#supervisor.engine === undefined || life !== this.#supervisor.lives);
@@ -327,8 +332,9 @@ export class RemoteAddon implements Addon {
   }
 
   #own(handle: NativeHandle | RemoteHandle): RemoteHandle {
-    if (handle instanceof RemoteHandle) return handle;
-    throw createError('INVALID_HANDLE', 'Expected a native object of this engine; received another one.');
+    if (handle instanceof RemoteHandle && handle.owner === this) return handle;
+    const { kind } = handle;
+    throw createError('INVALID_ARGUMENT', `Expected a ${kind} of this model; received another model's.`);
   }
 
   #modelOf(handle: ModelHandle): RemoteModel {

@@ -1,4 +1,4 @@
-import type { NativeHandle, NativeModelInfo } from '../native/addon.js';
+import type { Addon, NativeHandle, NativeModelInfo } from '../native/addon.js';
 
 /** Stands on this side for a native object in another process. */
 export class RemoteHandle<Kind extends NativeHandle['kind'] = NativeHandle['kind']> {
@@ -6,8 +6,12 @@ export class RemoteHandle<Kind extends NativeHandle['kind'] = NativeHandle['kind
   readonly number: number;
   /** The life of the engine that it ends with; undefined for what is made again in the next one. */
   readonly life: number | undefined;
+  /** The addon that made it. */
+  readonly owner: Addon;
+  closed = false;
 
-  constructor(kind: Kind, number: number, life?: number) {
+  constructor(owner: Addon, kind: Kind, number: number, life?: number) {
+    this.owner = owner;
     this.kind = kind;
     this.number = number;
     this.life = life;
@@ -19,8 +23,8 @@ export class RemoteModel extends RemoteHandle<'model'> {
   readonly info: NativeModelInfo;
   readonly controlTexts: readonly string[];
 
-  constructor(number: number, info: NativeModelInfo, controlTexts: readonly string[]) {
-    super('model', number);
+  constructor(owner: Addon, number: number, info: NativeModelInfo, controlTexts: readonly string[]) {
+    super(owner, 'model', number);
     this.info = info;
     this.controlTexts = controlTexts;
   }
@@ -31,8 +35,8 @@ export class RemoteCancelFlag extends RemoteHandle<'cancel flag'> {
   #cancelled = false;
   #cancel: () => void = () => {};
 
-  constructor() {
-    super('cancel flag', 0);
+  constructor(owner: Addon) {
+    super(owner, 'cancel flag', 0);
   }
 
   set(): void {

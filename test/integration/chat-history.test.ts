@@ -68,7 +68,7 @@ describe('the history of a chat', () => {
       fork.send('And now an animal.').result,
     ]);
     expect(two.usage.cachedTokens).toBeGreaterThan(20);
-    expect(two.usage.completionTokens).toBe(4);
+    expect(two.usage.completionTokens).toBeLessThanOrEqual(4);
     expect(chat.history.at(-1)).toEqual(one.message);
     expect(fork.history.at(-1)).toEqual(two.message);
     expect(fork.history.slice(0, 3)).toEqual(chat.history.slice(0, 3));

@@ -467,6 +467,17 @@ describe('the process of a model', () => {
     expect(idle).toMatchObject({ exitCode: 0, signal: null, stdout: '3\n', stderr: '' });
   });
 
+  it('is waited for by a program that closes the model', async () => {
+    const closing = await runProgram(
+      `import { loadModel } from 'llama-native';
+      const model = await loadModel(process.env.MODEL, { isolate: true, contextSize: 256 });
+      await model.close();
+      console.log('closed');`,
+      path,
+    );
+    expect(closing).toMatchObject({ exitCode: 0, signal: null, stdout: 'closed\n', stderr: '' });
+  });
+
   it('lives through what a terminal sends to both', async () => {
     const model = await load();
     const processId = await engineOf(model);
