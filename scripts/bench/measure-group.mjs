@@ -111,6 +111,30 @@ function peerSides(settings, [row]) {
   ];
 }
 
+/** The same work with the engine in this process and in one of its own. */
+function isolatedSides(settings, rows) {
+  const task = decodeTask(settings, rows[0].model);
+  const runs = rows.map(({ id, parallel }) => ({ name: id, parallel, sampling: samplings.greedy }));
+  return [false, true].map((isolate) => async () => {
+    const results = await runMeasurement('measure-library.mjs', { kind: 'decode', ...task, runs, isolate });
+    return Object.fromEntries(
+      Object.entries(results).map(([id, { tokensPerSecond }]) => [id, tokensPerSecond]),
+    );
+  });
+}
+
+/** What an engine of its own adds to the time of a load and of a first token. */
+async function measureIsolatedStart({ model, threads, libraryFirst }) {
+  const measure = (isolate) => () =>
+    runMeasurement('measure-library.mjs', { kind: 'start', model, threads, contextSize: 512, isolate });
+  const { reference, library } = await inTurn({ libraryFirst }, measure(false), measure(true));
+  const added = {
+    'isolated-load': library.loadMs - reference.loadMs,
+    'isolated-first-token': library.firstTokenMs - reference.firstTokenMs,
+  };
+  return { reference: {}, library: added };
+}
+
 function sharedPrefixSides({ model, threads, round }) {
   const prompts = createSharedPrompts(8, 700, 20, round + 1);
   const task = { model, threads, prompts, tokens: 32, contextSize: 8192 };
@@ -154,8 +178,15 @@ async function measureRepeatedPrompt({ model, threads }, [row]) {
  */
 export async function measureGroup(group, rows, settings) {
   if (group === 'repeated-prompt') return measureRepeatedPrompt(settings, rows);
-  const sides = group.startsWith('decode-')
-    ? decodeSides
-    : ({ grammar: grammarSides, peer: peerSides, 'shared-prefix': sharedPrefixSides }[group] ?? prefillSides);
+  if (group === 'isolated-start') return measureIsolatedStart(settings);
+  const [, kind = ''] = /^(decode|isolated)-/.exec(group) ?? [undefined, group];
+  const sides =
+    {
+      decode: decodeSides,
+      isolated: isolatedSides,
+      grammar: grammarSides,
+      peer: peerSides,
+      'shared-prefix': sharedPrefixSides,
+    }[kind] ?? prefillSides;
   return inTurn(settings, ...sides(settings, rows));
 }

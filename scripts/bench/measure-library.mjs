@@ -4,15 +4,15 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { loadModel } from '../../dist/index.js';
 import { residentBytes } from './processes.mjs';
 import { createPrompt } from './prompts.mjs';
-import { decodeTokensPerSecond } from './statistics.mjs';
+import { decodeTokensPerSecond, median } from './statistics.mjs';
 
 const greedy = { temperature: 0, ignoreEndOfSequence: true };
 
 /** Milliseconds between two samples of the event loop; part of what the monitor reports. */
 const sampleIntervalMs = 5;
 
-async function withModel({ model: path, threads, sequences = 1, contextSize }, work) {
-  const model = await loadModel(path, { threads, sequences, contextSize, batchSize: 512 });
+async function withModel({ model: path, threads, sequences = 1, contextSize, isolate = false }, work) {
+  const model = await loadModel(path, { threads, sequences, contextSize, batchSize: 512, isolate });
   try {
     await model.generate(createPrompt(16, 999), { ...greedy, maxTokens: 2 }).result; // the references warm up too
     return await work(model);
@@ -82,6 +82,28 @@ const kinds = {
         return { totalMs, cachedTokens, residentBytes: residentBytes(process.pid) };
       }),
     );
+  },
+
+  /** Medians of the time that loading takes, and of that from a call with a short prompt to its first token. */
+  async start(task) {
+    const loads = [];
+    const firstTokens = [];
+    for (let load = 0; load < 5; load++) {
+      const begin = performance.now();
+      await withModel(task, async (model) => {
+        loads.push(performance.now() - begin);
+        for (let prompt = 0; prompt < 20; prompt++) {
+          const asked = performance.now();
+          const generation = model.generate(createPrompt(8, 100 * load + prompt), {
+            ...greedy,
+            maxTokens: 2,
+          });
+          const [first] = await readArrivals(generation);
+          firstTokens.push(first.time - asked);
+        }
+      });
+    }
+    return { loadMs: median(loads), firstTokenMs: median(firstTokens) };
   },
 
   async prefill(task) {

@@ -27,6 +27,36 @@ function decodeRow([suffix, model, parallel, goal], sampled) {
   };
 }
 
+function isolatedRow(model, parallel, goal) {
+  const count = parallel === 1 ? '1 sequence' : `${parallel} sequences`;
+  return {
+    id: `isolated-${parallel}-${model}`,
+    group: `isolated-${model}`,
+    model,
+    parallel,
+    title: `isolated, greedy, ${count}, ${modelTitles[model]}`,
+    reference: 'in this process',
+    unit: 'tokens/s',
+    better: 'higher',
+    goal,
+  };
+}
+
+function addedByIsolation(id, title, goal) {
+  const group = 'isolated-start';
+  return {
+    id,
+    group,
+    model: '41m',
+    title,
+    reference: undefined,
+    unit: 'ms',
+    better: 'lower',
+    absolute: true,
+    goal,
+  };
+}
+
 /**
  * All rows. `goal` bounds the ratio of ours over the reference, from below where `better` is `higher`, else from above;
  * with `absolute` it bounds our figure itself. `unavailable` says why a row cannot be measured yet.
@@ -117,6 +147,12 @@ export const rows = [
     better: 'lower',
     goal: 0.03,
   },
+  isolatedRow('0.5b', 1, 0.97),
+  isolatedRow('0.5b', 8, 0.97),
+  isolatedRow('41m', 1, 0.9),
+  isolatedRow('41m', 8, 0.9),
+  addedByIsolation('isolated-load', 'added to a load by isolation, worst of all runs', 150),
+  addedByIsolation('isolated-first-token', 'added to the first token by isolation, worst of all runs', 0.5),
 ];
 
 /** The rows whose id is, or begins with, one of the given names; all without names. */
