@@ -18,6 +18,15 @@ import type { GgufHeader } from './types.js';
  * @param model header of the checked model that the adapter should change.
  * @throws what {@link readGgufHeader} throws; ModelLoadError MODEL_INVALID for damage, MODEL_UNSUPPORTED for what
  *   cannot be applied, ADAPTER_MISMATCH for an adapter of another model.
+ *
+ * @example
+ * ```ts
+ * import { checkAdapterFile, checkModelFile, loadModel } from 'llama-native';
+ *
+ * await checkAdapterFile('adapter.gguf', await checkModelFile('model.gguf')); // throws if they do not go together
+ * const model = await loadModel('model.gguf', { adapters: ['adapter.gguf'] });
+ * await model.close();
+ * ```
  */
 export async function checkAdapterFile(
   path: string,
