@@ -187,6 +187,11 @@ describe('an adapter', () => {
     await model.close();
   });
 
+  it('gives the same text when a model without it makes guesses', async () => {
+    const { text } = await outcomeOf([broadPath]);
+    expect((await outcomeOf([broadPath], { speculative: { draftModel: path } })).text).toBe(text);
+  });
+
   it('is left out with vocabOnly', async () => {
     const model = await load([broadPath], { vocabOnly: true });
     expect((await model.tokenize(prompt)).length).toBe(prompt.length);
