@@ -1,4 +1,5 @@
 // The addon's door: what JavaScript can call, and what happens when an environment comes and goes.
+#include "adapter.h"
 #include "arguments.h"
 #include "backend.h"
 #include "chat.h"
@@ -55,6 +56,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<SetCancelFlag>(exports, "setCancelFlag");
   Export<LoadModel>(exports, "loadModel");
   Export<CloseModel>(exports, "closeModel");
+  Export<LoadAdapter>(exports, "loadAdapter");
   Export<GetModelInfo>(exports, "getModelInfo");
   Export<Tokenize>(exports, "tokenize");
   Export<TokenizeSync>(exports, "tokenizeSync");

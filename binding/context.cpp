@@ -12,12 +12,13 @@ std::atomic<uint32_t> next_id{1};
 }
 
 Context::Context(std::shared_ptr<Model> owner, llama_context_params params, size_t state_limit,
-                 std::optional<SpeculationConfig> speculation)
+                 std::optional<SpeculationConfig> speculation, std::vector<AppliedAdapter> adapters)
     : model(std::move(owner)),
       id(next_id++),
       params_(params),
       state_limit_(state_limit),
-      speculation_(std::move(speculation)) {}
+      speculation_(std::move(speculation)),
+      adapters_(std::move(adapters)) {}
 
 Context::~Context() {
   Free();
@@ -31,6 +32,7 @@ void Context::Free() {
 }
 
 void Context::Create() {
+  model->CloseAdapterList();
   LogCapture log;
   params_.abort_callback = [](void* data) {
     Progress::Advance();
@@ -43,11 +45,13 @@ void Context::Create() {
     throw Failure("CONTEXT_CREATE_FAILED", std::string(error.what()) + "\n" + log.Text());
   }
   if (context == nullptr) throw Failure("CONTEXT_CREATE_FAILED", log.Text());
+  ApplyAdapters(context, adapters_);
   // Without threads of its own, ggml starts and ends new ones for every batch.
   threads_ = std::make_unique<CpuThreads>(params_.n_threads);
   if (threads_->Pool() != nullptr) llama_attach_threadpool(context, threads_->Pool(), nullptr);
   has_memory = llama_get_memory(context) != nullptr && !llama_model_has_encoder(model->model);
-  states = std::make_unique<SequenceStates>(context, StateFingerprint(*model, params_));
+  states = std::make_unique<SequenceStates>(context,
+                                            StateFingerprint(*model, params_, DescribeAdapters(adapters_)));
   if (has_memory) loop = std::make_unique<BatchLoop>(model, context, *threads_, states.get(), state_limit_);
   if (speculation_) CreateSpeculator();
   sequence_limit = static_cast<int32_t>(llama_n_seq_max(context));
@@ -60,6 +64,7 @@ void Context::CreateSpeculator() {
                   "Speculative decoding takes wrong guesses back, and the memory of recurrent and hybrid "
                   "models cannot go back. Load the model without the option speculative.");
   }
+  if (speculation_->draft_model) speculation_->draft_model->CloseAdapterList();
   auto speculator = std::make_unique<Speculator>(*model, context, *speculation_, params_, threads_->Pool());
   loop->Speculate(std::move(speculator), speculation_->most_tokens);
   speculation_.reset();  // the speculator holds the draft model from here

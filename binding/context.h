@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "adapter.h"
 #include "batch_loop.h"
 #include "cpu_threads.h"
 #include "handle.h"
@@ -24,9 +25,9 @@ class Context : public std::enable_shared_from_this<Context> {
   // Takes what the loop reports; called on the context's thread.
   using EventSink = std::function<void(StepEvents)>;
 
-  // `state_limit`: most bytes of saved states on their way to JavaScript.
+  // `state_limit`: most bytes of saved states on their way to JavaScript. `adapters` are the model's own.
   Context(std::shared_ptr<Model> model, llama_context_params params, size_t state_limit,
-          std::optional<SpeculationConfig> speculation);
+          std::optional<SpeculationConfig> speculation, std::vector<AppliedAdapter> adapters);
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -71,6 +72,7 @@ class Context : public std::enable_shared_from_this<Context> {
   llama_context_params params_;
   size_t state_limit_;
   std::optional<SpeculationConfig> speculation_;
+  std::vector<AppliedAdapter> adapters_;
   std::unique_ptr<CpuThreads> threads_;
   EventSink sink_;
   std::function<void()> on_closed_;

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "adapter.h"
 #include "arguments.h"
 #include "context.h"
 #include "embedding.h"
@@ -105,8 +106,8 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
   }
   auto options = info[1].As<Napi::Object>();
   const int64_t state_limit = ReadLength(options, "stateLimit", 0);
-  auto context =
-      std::make_shared<Context>(model, ReadContextParams(options), state_limit, ReadSpeculation(options));
+  auto context = std::make_shared<Context>(model, ReadContextParams(options), state_limit,
+                                           ReadSpeculation(options), ReadAdapters(options, model));
   auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
 
   return RunAsync(

@@ -38,6 +38,18 @@ Model::~Model() {
   released->Set();
 }
 
+std::unique_lock<std::mutex> Model::ExtendAdapters() {
+  std::unique_lock<std::mutex> lock(adapters_mutex_);
+  if (adapters_closed_)
+    throw Failure("INVALID_ARGUMENT", "Expected adapters to be loaded before the model's first context.");
+  return lock;
+}
+
+void Model::CloseAdapterList() {
+  const std::lock_guard<std::mutex> lock(adapters_mutex_);
+  adapters_closed_ = true;
+}
+
 const std::vector<llama_token>& Model::EndTokens() const {
   std::call_once(end_tokens_once_, [this] {
     for (llama_token token = 0; token < vocabulary_size; token++) {

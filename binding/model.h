@@ -39,6 +39,13 @@ class Model {
   const bool vocab_only;
   const std::shared_ptr<ReleaseLatch> released;
 
+  // Any thread. The list of the model's adapters grows only while it is locked by this, and not any more once
+  // a context may be there: llama.cpp walks through it for each graph, and locks nothing. Throws
+  // INVALID_ARGUMENT then.
+  std::unique_lock<std::mutex> ExtendAdapters();
+  // Any thread. Before a context is made.
+  void CloseAdapterList();
+
   // Throws INVALID_TOKEN for an id outside the vocabulary.
   void CheckTokens(const std::vector<llama_token>& tokens) const;
   // The bytes of a token; control tokens have none unless `render_special`.
@@ -52,6 +59,8 @@ class Model {
   const TokenTree& Tree() const;                      // of all others
 
  private:
+  std::mutex adapters_mutex_;
+  bool adapters_closed_ = false;
   mutable std::once_flag end_tokens_once_;
   mutable std::vector<llama_token> end_tokens_;
   mutable std::once_flag tree_once_;

@@ -57,7 +57,8 @@ uint64_t Checksum(const Header& header, const uint8_t* payload) {
 
 }  // namespace
 
-uint64_t StateFingerprint(const Model& model, const llama_context_params& params) {
+uint64_t StateFingerprint(const Model& model, const llama_context_params& params,
+                          const std::string& adapters) {
   char description[256] = {};
   llama_model_desc(model.model, description, sizeof(description));
   uint64_t hash = Hash(description, std::strlen(description));
@@ -66,7 +67,8 @@ uint64_t StateFingerprint(const Model& model, const llama_context_params& params
   const uint64_t numbers[] = {llama_model_n_params(model.model), llama_model_size(model.model),
                               static_cast<uint64_t>(model.vocabulary_size),
                               static_cast<uint64_t>(params.type_k), static_cast<uint64_t>(params.type_v)};
-  return Hash(numbers, sizeof(numbers), hash);
+  hash = Hash(numbers, sizeof(numbers), hash);
+  return adapters.empty() ? hash : Hash(adapters.data(), adapters.size(), hash);
 }
 
 StateBytes SequenceStates::Save(llama_seq_id sequence, size_t most_bytes) const {
@@ -95,7 +97,7 @@ int32_t SequenceStates::Check(const StateBytes& bytes) const {
   if (std::memcmp(header.magic, state_magic, sizeof(state_magic)) != 0)
     Refuse("it is not a state of this version.");
   if (header.fingerprint != fingerprint_)
-    Refuse("it was made by another model, with other cache types or by another llama.cpp.");
+    Refuse("it was made by another model, with other adapters or cache types, or by another llama.cpp.");
   const bool whole = header.payload_bytes == bytes.size - sizeof(Header) &&
                      header.checksum == Checksum(header, bytes.data.get() + sizeof(Header));
   if (!whole || header.positions > std::numeric_limits<int32_t>::max()) Refuse("its bytes are damaged.");

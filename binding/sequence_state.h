@@ -5,13 +5,15 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "llama.h"
 #include "model.h"
 #include "state_bytes.h"
 
-// What two contexts must have in common to exchange states.
-uint64_t StateFingerprint(const Model& model, const llama_context_params& params);
+// What two contexts must have in common to exchange states. `adapters` describes those of the context.
+uint64_t StateFingerprint(const Model& model, const llama_context_params& params,
+                          const std::string& adapters);
 
 // The states of one context's sequences. On the context's thread.
 class SequenceStates {

@@ -25,6 +25,7 @@ export const errorCodes = {
   CONTEXT_CREATE_FAILED: 'llama.cpp could not create a context with these settings.',
 
   DRAFT_MODEL_MISMATCH: 'The draft model has another vocabulary than the model it guesses for.',
+  ADAPTER_MISMATCH: 'The LoRA adapter was made for another model than the one it should change.',
 
   PROMPT_TOO_LONG: 'The prompt does not fit the context.',
   QUEUE_FULL: 'As many generations wait as the queue takes.',
@@ -182,6 +183,7 @@ const classes: Record<ErrorCode, ErrorClass> = {
   MODEL_UNSUPPORTED: ModelLoadError,
   MODEL_LOAD_FAILED: ModelLoadError,
   DRAFT_MODEL_MISMATCH: ModelLoadError,
+  ADAPTER_MISMATCH: ModelLoadError,
   NO_WEIGHTS: ContextError,
   OUT_OF_MEMORY: ContextError,
   CONTEXT_CREATE_FAILED: ContextError,

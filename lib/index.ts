@@ -74,6 +74,7 @@ export type {
 export * from './gguf/index.js';
 export * from './hub/index.js';
 export type { CrashReason, CrashReport, InterruptedCall, IsolateOptions } from './isolate/types.js';
+export type { AdapterOptions } from './model/adapters.js';
 export { loadModel } from './model/load-model.js';
 export { Model, type ModelEvents } from './model/model.js';
 export type { SpeculativeOptions } from './model/speculative.js';

@@ -22,6 +22,8 @@ export interface ChatFileModel {
   readonly parameterCount: number;
   readonly sizeBytes: number;
   readonly vocabularySize: number;
+  /** Tells its adapters from others; missing for none. They decide only whether the cached part can be used. */
+  readonly adapters?: string;
 }
 
 // The file: magic with the format's version, the length of a JSON header, the header, tokens (32 bits each), the

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { GenerateOptions, LoadModelOptions } from '../index.js';
+import type { AdapterOptions, GenerateOptions, LoadModelOptions } from '../index.js';
 import { UsageError } from './failures.js';
 
 /** Where models come from and are kept. */
@@ -15,6 +15,7 @@ export interface ModelOptions extends SourceOptions {
   threads?: number;
   gpuLayers?: number | 'max';
   chatTemplateFile?: string;
+  adapter?: AdapterOptions[];
   isolate?: boolean;
 }
 
@@ -51,6 +52,19 @@ export function parseNumber(text: string, range: Range): number {
   return value;
 }
 
+/** A number behind the last colon; no file or quantization is called by a number alone. */
+const scaleAtEnd = /:([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)$/i;
+
+/** Reads `path[:scale]`, and adds it to those before it. */
+export function parseAdapter(text: string, previous: readonly AdapterOptions[] = []): AdapterOptions[] {
+  const scale = scaleAtEnd.exec(text)?.[1];
+  const path = scale === undefined ? text : text.slice(0, -scale.length - 1);
+  if (path === '')
+    throw new InvalidArgumentError('Expected an adapter, as in adapter.gguf or adapter.gguf:0.5.');
+  const scaled = scale === undefined ? {} : { scale: parseNumber(scale, { minimum: -100, maximum: 100 }) };
+  return [...previous, { path, ...scaled }];
+}
+
 function numberOption(flags: string, description: string, range: Range): Option {
   return new Option(flags, description).argParser((text: string) => parseNumber(text, range));
 }
@@ -77,6 +91,12 @@ export function addModelOptions(command: Command): Command {
       new Option('--gpu-layers <count>', 'layers to hold on the GPU, or "max"').argParser((text: string) =>
         text === 'max' ? text : parseNumber(text, { minimum: 0, isInteger: true }),
       ),
+    )
+    .addOption(
+      new Option(
+        '--adapter <path[:scale]>',
+        'a LoRA adapter to load with the model; may be given several times',
+      ).argParser(parseAdapter),
     )
     .option('--chat-template-file <path>', "a Jinja chat template to use instead of the model's own")
     .option('--isolate', 'run the engine in a process of its own, whose crash the program survives');
@@ -129,12 +149,14 @@ export function toGenerateOptions(options: GenerationOptions): GenerateOptions {
 
 /** The library's options for loading a model; reads the chat template. */
 export async function toLoadOptions(options: ModelOptions): Promise<LoadModelOptions> {
-  const { chatTemplateFile, contextSize, threads, gpuLayers, isolate, cacheDirectory, endpoint } = options;
+  const { chatTemplateFile, contextSize, threads, gpuLayers, adapter, isolate, cacheDirectory, endpoint } =
+    options;
   const chatTemplate = chatTemplateFile === undefined ? undefined : await readTemplate(chatTemplateFile);
   return withoutUndefined({
     contextSize,
     threads,
     gpuLayers,
+    adapters: adapter,
     isolate,
     chatTemplate,
     cacheDirectory,

@@ -2,7 +2,12 @@ import { totalmem } from 'node:os';
 import { abortError } from '../arguments.js';
 import { createError } from '../errors.js';
 import { checkCacheFits } from '../model/cache-size.js';
-import { addonOf, type ModelHandle, type NativeModelInfo } from '../native/addon.js';
+import {
+  addonOf,
+  type ModelHandle,
+  type NativeAppliedAdapter,
+  type NativeModelInfo,
+} from '../native/addon.js';
 import { EmbeddingQueue } from './embedding-queue.js';
 import { prepareTexts } from './prepare-texts.js';
 import type { EmbedOptions, Pooling } from './types.js';
@@ -13,6 +18,7 @@ export interface EmbedderSettings {
   readonly contextSize: number | undefined;
   readonly batchSize: number;
   readonly threads: number;
+  readonly adapters: readonly NativeAppliedAdapter[];
 }
 
 /** Sequence ids that llama.cpp has: LLAMA_MAX_SEQ. */
@@ -104,10 +110,11 @@ export class Embedder {
     if (this.#closed) throw createError('CLOSED', 'The model is closed. Load it again to use it.');
     const existing = this.#queues.get(pooling);
     if (existing !== undefined) return existing;
-    const { threads } = this.#settings;
+    const { threads, adapters } = this.#settings;
     const queue = new EmbeddingQueue(this.#model, {
       pooling,
       threads,
+      adapters,
       batchSize: Math.min(this.#settings.batchSize, this.#longestText()),
       sequences: this.#info.isRecurrent ? recurrentSequences : attentionSequences,
       checkFits: (contextSize) => this.#checkFits(contextSize),

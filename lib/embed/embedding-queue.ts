@@ -1,5 +1,5 @@
 import { createError } from '../errors.js';
-import { addonOf, type ContextHandle, type ModelHandle } from '../native/addon.js';
+import { addonOf, type ContextHandle, type ModelHandle, type NativeAppliedAdapter } from '../native/addon.js';
 import type { Pooling } from './types.js';
 
 /** Sizes and settings of the contexts of a queue. */
@@ -10,6 +10,7 @@ export interface QueueSettings {
   /** Most texts of a batch. */
   readonly sequences: number;
   readonly threads: number;
+  readonly adapters: readonly NativeAppliedAdapter[];
   /** Throws if a context of this many tokens cannot be held in memory. */
   readonly checkFits: (contextSize: number) => void;
 }
@@ -169,13 +170,13 @@ export class EmbeddingQueue {
   }
 
   async #contextFor(longestText: number): Promise<ContextHandle> {
-    const { batchSize, sequences, threads, pooling, checkFits } = this.#settings;
+    const { batchSize, sequences, checkFits, ...settings } = this.#settings;
     const size = roundUp(Math.max(longestText, batchSize));
     if (this.#context !== undefined && this.#context.size >= size) return this.#context.handle;
     checkFits(size);
     await this.#closeContext();
     if (this.#closed) throw closedError();
-    const options = { contextSize: size, batchSize: size, sequences, threads, pooling, restartable: true };
+    const options = { ...settings, contextSize: size, batchSize: size, sequences, restartable: true };
     const { handle } = await addonOf(this.#model).createContext(this.#model, options, () => {});
     this.#context = { handle, size };
     if (this.#closed) throw closedError();

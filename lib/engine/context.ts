@@ -5,6 +5,7 @@ import {
   addonOf,
   type CacheType,
   type ModelHandle,
+  type NativeAppliedAdapter,
   type NativeContext,
   type SamplerHandle,
 } from '../native/addon.js';
@@ -38,6 +39,7 @@ export interface ContextDefaults {
   readonly contextSize: number;
   readonly batchSize: number;
   readonly threads: number;
+  readonly adapters: readonly NativeAppliedAdapter[];
 }
 
 const contextKeys = ['contextSize', 'batchSize', 'sequences', 'threads', 'keyType', 'valueType'];

@@ -49,6 +49,15 @@ export const architecturesWithSlidingWindow = names(`
   laguna lfm2 lfm2moe maple mellum mimo2 modern-bert muse-glimmer olmo2 gpt-oss plamo3 smallthinker spark2_5 step35
 `);
 
+/**
+ * The graphs have a fixed number of places, in which those of adapters are not counted; one too many is an assertion.
+ * Source: `llama_context::graph_max_nodes` in src/llama-context.cpp.
+ */
+export const architecturesWithFixedGraphs = names(`
+  kimi-k3 hrm_text qwen3next kimi-linear bailingmoe3 qwen35 qwen35moe qwen4exp deepseek4 dflash nanbeige minimax-01
+  minimax-m3 hy_v4
+`);
+
 /** Counts that something is divided by, or that are asserted not to be 0, wherever they are given. */
 export const countsNeverZero = [
   'ssm.group_count',

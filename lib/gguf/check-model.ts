@@ -9,7 +9,7 @@ import type { GgufHeader } from './types.js';
 
 /** What a GGUF file is that is no model, by `general.type`, and what to do with it. */
 const otherKinds: Readonly<Record<string, string>> = {
-  adapter: 'it is a LoRA adapter, which is used on top of a model',
+  adapter: 'it is a LoRA adapter; name the model it was made for, and the adapter in the option adapters',
   mmproj: 'it is the image or audio part of a model (mmproj); name the file of the language model',
   imatrix: 'it is an importance matrix, which is used while quantizing',
 };

@@ -2,7 +2,7 @@ import { createError, LlamaNativeError } from '../errors.js';
 import { checkTensors } from './check-tensors.js';
 import { invalidModel } from './invalid-model.js';
 import { type ReadHeaderOptions, readGgufHeader } from './read-header.js';
-import type { GgufHeader } from './types.js';
+import type { GgufHeader, GgufTensorInfo } from './types.js';
 
 /** `llama_split_path` in src/llama.cpp: `<prefix>-00001-of-00003.gguf`. */
 const splitName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/s;
@@ -84,6 +84,20 @@ async function readSplit(
     }
     throw error;
   }
+}
+
+/** The tensors of a checked model, those of all its files. */
+export async function readAllTensors(
+  header: GgufHeader,
+  options: ReadHeaderOptions,
+): Promise<readonly GgufTensorInfo[]> {
+  const count = splitCount(header);
+  const tensors = [...header.tensors];
+  for (let index = 1; index < count; index++) {
+    const path = splitPath(header.path, index, count);
+    if (path !== undefined) tensors.push(...(await readGgufHeader(path, options)).tensors);
+  }
+  return tensors;
 }
 
 function splitNumber(header: GgufHeader, key: string): number | undefined {

@@ -21,7 +21,7 @@ interface RunningGeneration {
 type EntryOfCall = PendingCall & { readonly begun: number; beats: number };
 
 /** Calls that load run without telling anything for longer than others may. */
-const loads: ReadonlySet<EngineMethod> = new Set(['loadModel', 'createContext']);
+const loads: ReadonlySet<EngineMethod> = new Set(['loadModel', 'loadAdapter', 'createContext']);
 
 /** Calls that threads of their own work on: a loop that makes progress says nothing of them. */
 const tasks: ReadonlySet<EngineMethod> = new Set([

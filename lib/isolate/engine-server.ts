@@ -13,6 +13,12 @@ import {
 
 type AnyFunction = (...values: readonly unknown[]) => unknown;
 
+/** Options of a context, with references in place of native objects. */
+interface SentContextOptions {
+  readonly speculation?: { readonly draftModel?: unknown };
+  readonly adapters?: readonly { readonly adapter: unknown; readonly scale: number }[];
+}
+
 function isReference(value: unknown): value is HandleReference {
   return typeof value === 'object' && value !== null && '$handle' in value;
 }
@@ -88,10 +94,12 @@ export class EngineServer {
     const onEvents = (events: NativeStepEvents) => {
       if (makes !== undefined) this.#send({ type: 'events', context: makes, events });
     };
-    const { speculation, ...others } = options as { speculation?: { draftModel?: unknown } };
+    const { speculation, adapters, ...others } = options as SentContextOptions;
     const draftModel = speculation && this.#resolve(speculation.draftModel);
     const resolved = speculation && { ...speculation, ...(draftModel !== undefined && { draftModel }) };
-    const settings = { ...others, ...(resolved && { speculation: resolved }) };
+    const applied = adapters?.map(({ adapter, scale }) => ({ adapter: this.#resolve(adapter), scale }));
+    const parts = { ...(resolved && { speculation: resolved }), ...(applied && { adapters: applied }) };
+    const settings = { ...others, ...parts };
     const { handle, ...sizes } = await this.#addon.createContext(model as never, settings as never, onEvents);
     this.#keep(makes, handle);
     return sizes;

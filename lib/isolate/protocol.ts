@@ -15,6 +15,7 @@ export const lifelineDescriptor = 4;
 export const engineMethods = [
   'loadModel',
   'closeModel',
+  'loadAdapter',
   'tokenize',
   'detokenize',
   'applyChatTemplate',

@@ -1,5 +1,6 @@
 import { createError } from '../errors.js';
 import {
+  type AdapterHandle,
   type Addon,
   type CancelFlag,
   type ChatParserHandle,
@@ -84,6 +85,15 @@ export class RemoteAddon implements Addon {
     await this.#close('closeModel', model);
   }
 
+  async loadAdapter(model: ModelHandle, path: string, fingerprint: string): Promise<AdapterHandle> {
+    const number = ++this.#lastNumber;
+    const values = [this.#refer(model), path, fingerprint];
+    await this.#supervisor.call('loadAdapter', values, { makes: number });
+    const partOf = this.#own(model).number;
+    this.#supervisor.remember(number, { method: 'loadAdapter', arguments: values, partOf });
+    return this.#place(new RemoteHandle('adapter', number));
+  }
+
   getModelInfo(model: ModelHandle): NativeModelInfo {
     return this.#modelOf(model).info;
   }
@@ -160,10 +170,12 @@ export class RemoteAddon implements Addon {
     onEvents: (events: NativeStepEvents) => void,
   ): Promise<NativeContext> {
     const number = ++this.#lastNumber;
-    const { speculation, restartable = false, ...others } = options;
+    const { speculation, adapters, restartable = false, ...others } = options;
     const draft = speculation?.draftModel;
     const guesses = speculation && { ...speculation, ...(draft && { draftModel: this.#refer(draft) }) };
-    const values = [this.#refer(model), { ...others, ...(guesses && { speculation: guesses }) }];
+    const applied = adapters?.map(({ adapter, scale }) => ({ adapter: this.#refer(adapter), scale }));
+    const parts = { ...(guesses && { speculation: guesses }), ...(applied && { adapters: applied }) };
+    const values = [this.#refer(model), { ...others, ...parts }];
     this.#supervisor.listen(number, onEvents);
     try {
       const sizes = await this.#supervisor.call('createContext', values, { makes: number });

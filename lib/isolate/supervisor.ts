@@ -9,8 +9,10 @@ import type { CrashReport } from './types.js';
 
 /** How a native object is made again in a new process. */
 export interface Recipe {
-  readonly method: 'loadModel' | 'createContext';
+  readonly method: 'loadModel' | 'loadAdapter' | 'createContext';
   readonly arguments: readonly unknown[];
+  /** The model it is a part of: it is forgotten with that. */
+  readonly partOf?: number;
   /** For contexts: hears what happens in it, the loss of its content too. */
   readonly onEvents?: (events: NativeStepEvents) => void;
 }
@@ -111,6 +113,9 @@ export class EngineSupervisor {
   forget(handle: number): void {
     this.#recipes.delete(handle);
     this.#listeners.delete(handle);
+    for (const [part, { partOf }] of [...this.#recipes]) {
+      if (partOf === handle) this.#recipes.delete(part);
+    }
   }
 
   /**

@@ -17,6 +17,7 @@ import { checkModelFile, type GgufHeader } from '../gguf/index.js';
 import { resolveModel } from '../hub/index.js';
 import { checkIsolateOptions, startIsolatedEngine } from '../isolate/index.js';
 import { type Addon, addonOf, getAddon, type ModelHandle } from '../native/addon.js';
+import { checkAdapters, findAdapters, type ModelAdapters, noAdapters, openAdapters } from './adapters.js';
 import { checkCacheFits } from './cache-size.js';
 import { defaultThreads } from './default-threads.js';
 import { toMetadata } from './metadata.js';
@@ -34,6 +35,7 @@ const loadKeys = [
   'queueLimit',
   'keyType',
   'valueType',
+  'adapters',
   'speculative',
   'metricsIntervalMs',
   'prefixCache',
@@ -63,6 +65,7 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkInteger('queueLimit', options.queueLimit, 0, 1_000_000);
   checkCacheType('keyType', options.keyType);
   checkCacheType('valueType', options.valueType);
+  checkAdapters(options.adapters);
   checkSpeculative(options.speculative);
   checkInteger('metricsIntervalMs', options.metricsIntervalMs, 10, 3_600_000);
   checkPrefixCacheOptions(options.prefixCache);
@@ -144,16 +147,22 @@ interface FoundModel {
   readonly header: GgufHeader;
 }
 
-/** Finds the file of a model; downloads it if it is not on this machine. */
-async function findModel(source: string, options: LoadModelOptions): Promise<FoundModel> {
+/** The local path of a source; what is not on this machine is downloaded. */
+function resolveSource(source: string, options: LoadModelOptions): Promise<string> {
   const { cacheDirectory, token, endpoint, onProgress, signal } = options;
-  const path = await resolveModel(source, {
+  return resolveModel(source, {
     ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
     ...(token === undefined ? {} : { token }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(onProgress === undefined ? {} : { onProgress }),
     ...(signal === undefined ? {} : { signal }),
   });
+}
+
+/** Finds the file of a model, and checks it. */
+async function findModel(source: string, options: LoadModelOptions): Promise<FoundModel> {
+  const { signal } = options;
+  const path = await resolveSource(source, options);
   const header = await checkModelFile(path, signal === undefined ? {} : { signal });
   return { path, header };
 }
@@ -162,13 +171,14 @@ interface EngineParts {
   readonly threads: number;
   readonly batchSize: number;
   readonly draftHandle: ModelHandle | undefined;
+  readonly adapters: ModelAdapters;
 }
 
 async function createEngine(
   handle: ModelHandle,
   header: GgufHeader,
   options: LoadModelOptions,
-  { threads, batchSize, draftHandle }: EngineParts,
+  { threads, batchSize, draftHandle, adapters }: EngineParts,
 ): Promise<Engine> {
   const info = addonOf(handle).getModelInfo(handle);
   const contextSize =
@@ -192,7 +202,8 @@ async function createEngine(
       metricsIntervalMs,
       canShare,
       fullWindow,
-      store: await prefixStoreOptions(handle, header, options),
+      adapters: adapters.applied,
+      store: await prefixStoreOptions(handle, header, adapters.key, options),
       ...(keyType === undefined ? {} : { keyType }),
       ...(valueType === undefined ? {} : { valueType }),
       ...(speculation === undefined ? {} : { speculation }),
@@ -207,7 +218,7 @@ async function createEngine(
  *
  * @param source a path; `hf:owner/repo`, optionally with `:Q4_K_M` or `:file.gguf`; or an https URL. What is not on
  * this machine is downloaded once into the cache of the Hugging Face tools.
- * @throws ModelLoadError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_LOAD_FAILED.
+ * @throws ModelLoadError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_LOAD_FAILED, ADAPTER_MISMATCH.
  * @throws ContextError OUT_OF_MEMORY, CONTEXT_CREATE_FAILED.
  * @throws LlamaNativeError FILE_ACCESS_FAILED if `prefixCache.directory` cannot be written to.
  * @throws DownloadError when the model cannot be fetched.
@@ -230,6 +241,9 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   const { directory } = options.prefixCache ?? {};
   if (directory !== undefined) await prepareCacheDirectory(directory);
   const { path, header } = await findModel(source, options);
+  const resolve = (adapter: string) => resolveSource(adapter, options);
+  const wanted = vocabOnly ? [] : (options.adapters ?? []);
+  const foundAdapters = await findAdapters(header, wanted, resolve, signal);
   const { draftModel } = options.speculative ?? {};
   const draft = draftModel === undefined || vocabOnly ? undefined : await findModel(draftModel, options);
 
@@ -243,11 +257,12 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   };
   try {
     const handle = await open(path);
+    const adapters = vocabOnly ? noAdapters : await openAdapters(handle, foundAdapters);
     const info = addon.getModelInfo(handle);
     const { threads = defaultThreads(), batchSize = 512, chatTemplate } = options;
     const canGenerate = !vocabOnly && info.hasDecoder && !info.hasEncoder;
     const draftHandle = canGenerate && draft !== undefined ? await open(draft.path) : undefined;
-    const parts = { threads, batchSize, draftHandle, isolatedEngine };
+    const parts = { threads, batchSize, draftHandle, adapters, isolatedEngine };
     const engine = canGenerate ? await createEngine(handle, header, options, parts) : undefined;
     if (signal?.aborted) {
       await engine?.close();

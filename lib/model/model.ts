@@ -44,6 +44,7 @@ import type {
   SchemaObjectOptions,
   TextObjectOptions,
 } from '../object/types.js';
+import type { ModelAdapters } from './adapters.js';
 import { checkCacheFits } from './cache-size.js';
 import type { DetokenizeOptions, ModelMetadata, TokenizeOptions } from './types.js';
 
@@ -60,6 +61,8 @@ export interface ModelParts {
   readonly engine: Engine | undefined;
   /** Guesses for it; closed with it. */
   readonly draftHandle: ModelHandle | undefined;
+  /** What changes its weights; freed with it. */
+  readonly adapters: ModelAdapters;
   /** The process that all of it is in, if it is not this one; closed with it. */
   readonly isolatedEngine: IsolatedEngine | undefined;
 }
@@ -90,6 +93,7 @@ export class Model extends EventEmitter<ModelEvents> {
   readonly #handle: ModelHandle;
   readonly #engine: Engine | undefined;
   readonly #draftHandle: ModelHandle | undefined;
+  readonly #adapters: ModelAdapters;
   readonly #isolatedEngine: IsolatedEngine | undefined;
   readonly #chatTemplate: string | undefined;
   readonly #batchSize: number;
@@ -112,6 +116,7 @@ export class Model extends EventEmitter<ModelEvents> {
     this.#handle = parts.handle;
     this.#engine = parts.engine;
     this.#draftHandle = parts.draftHandle;
+    this.#adapters = parts.adapters;
     this.#isolatedEngine = parts.isolatedEngine;
     this.#chatTemplate = parts.chatTemplate;
     this.#batchSize = parts.batchSize;
@@ -286,6 +291,7 @@ export class Model extends EventEmitter<ModelEvents> {
       contextSize: this.#engine?.contextSize,
       batchSize: this.#batchSize,
       threads: this.threads,
+      adapters: this.#adapters.applied,
     });
     if (typeof texts !== 'string') return this.#embedder.embed(texts, options);
     const [embedding = new Float32Array()] = await this.#embedder.embed([texts], options);
@@ -383,12 +389,14 @@ export class Model extends EventEmitter<ModelEvents> {
   ): Promise<void> {
     const { tokens } = await this.renderPrompt({ messages: history, addGenerationPrompt: false });
     const prefix = await this.#engine?.savePrefix(tokens);
-    const { metadata: model } = this;
-    await writeChatFile(path, { model: identityOf(model), first, history, ...(prefix && { prefix }) });
+    const { key: adapters } = this.#adapters;
+    const model = { ...identityOf(this.metadata), ...(adapters === '' ? {} : { adapters }) };
+    await writeChatFile(path, { model, first, history, ...(prefix && { prefix }) });
   }
 
   /**
-   * Opens a conversation that {@link Chat.save} wrote: it goes on without reading the old messages again.
+   * Opens a conversation that {@link Chat.save} wrote: it goes on without reading the old messages again, unless it was
+   * saved with other adapters.
    * @param options defaults for its answers; `system` and `history` come from the file.
    * @throws ContextError STATE_INVALID if the file is damaged, or was made by another model or version.
    */
@@ -398,7 +406,8 @@ export class Model extends EventEmitter<ModelEvents> {
     const { model, first, history, prefix } = await readChatFile(path);
     checkSameModel(path, model, identityOf(this.metadata));
     const chat = new Chat(this, { ...options, history }, first);
-    if (prefix !== undefined) await this.#engine?.restorePrefix(prefix);
+    const { adapters = '' } = model; // with others, the model would have read the same messages otherwise
+    if (prefix !== undefined && adapters === this.#adapters.key) await this.#engine?.restorePrefix(prefix);
     return chat;
   }
 
@@ -426,7 +435,8 @@ export class Model extends EventEmitter<ModelEvents> {
     const { contextSize = this.contextSize || 512 } = options;
     checkContextOptions(options);
     checkCacheFits(handle, contextSize, options.keyType);
-    const defaults = { contextSize, batchSize: this.#batchSize, threads: this.threads };
+    const { applied: adapters } = this.#adapters;
+    const defaults = { contextSize, batchSize: this.#batchSize, threads: this.threads, adapters };
     const context = await Context.create(handle, options, defaults);
     if (this.#closing !== undefined) {
       await context.close();

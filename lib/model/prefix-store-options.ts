@@ -14,10 +14,14 @@ function freeMemory(): number {
   return Math.min(available, freemem() || available);
 }
 
-/** How a model's prefixes are stored; undefined if all of it is turned off. */
+/**
+ * How a model's prefixes are stored; undefined if all of it is turned off.
+ * @param adaptersKey tells the model from itself with other adapters; empty for none.
+ */
 export async function prefixStoreOptions(
   model: ModelHandle,
   header: GgufHeader,
+  adaptersKey: string,
   options: LoadModelOptions,
 ): Promise<PrefixStoreOptions | undefined> {
   const info = addonOf(model).getModelInfo(model);
@@ -26,17 +30,18 @@ export async function prefixStoreOptions(
   // What lies before a sliding window is not saved, so such a state serves only where it ends.
   const canCut = !info.isRecurrent && info.slidingWindow === 0;
   if (directory === undefined) return { memoryBytes, canCut };
-  const fingerprint = await fingerprintState(model, header, options);
+  const fingerprint = await fingerprintState(model, header, adaptersKey, options);
   return { memoryBytes, canCut, disk: { directory, limitBytes: diskBytes, fingerprint } };
 }
 
-/** SHA-256 of all that decides whether a saved state fits: the weights, the types of the cache, llama.cpp. */
+/** SHA-256 of all that decides whether a saved state fits: weights, adapters, the types of the cache, llama.cpp. */
 async function fingerprintState(
   model: ModelHandle,
   header: GgufHeader,
+  adaptersKey: string,
   { keyType = 'f16', valueType = 'f16' }: LoadModelOptions,
 ): Promise<Buffer> {
   const { llamaCppVersion } = addonOf(model).getSystemInfo();
   const hash = createHash('sha256').update(await fingerprintModel(header));
-  return hash.update(`${llamaCppVersion} ${keyType} ${valueType}`).digest();
+  return hash.update(`${llamaCppVersion} ${keyType} ${valueType}`).update(adaptersKey).digest();
 }

@@ -1,6 +1,7 @@
 import type { PrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import type { IsolateOptions } from '../isolate/index.js';
 import type { CacheType } from '../native/addon.js';
+import type { AdapterOptions } from './adapters.js';
 import type { SpeculativeOptions } from './speculative.js';
 
 /** What happens while a model is fetched and loaded. */
@@ -53,6 +54,12 @@ export interface LoadModelOptions {
    * Default `'full'`.
    */
   slidingWindow?: 'full' | 'window';
+  /**
+   * LoRA adapters, up to 16, that change the model for as long as it is loaded: in generation, embeddings and contexts. A
+   * string is short for `{ path }`; sources are those of `loadModel`. What several change is added up. Not loaded with
+   * `vocabOnly`, and not applied to a draft model. Default: none.
+   */
+  adapters?: readonly (string | AdapterOptions)[];
   /**
    * Speculative decoding: several tokens are guessed and checked in one step, so that answers come faster where guesses
    * are often right; the text stays the same. `{}` searches earlier text, `{ draftModel }` asks a smaller model.

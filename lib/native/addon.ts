@@ -1,5 +1,6 @@
 import { createError } from '../errors.js';
 import type {
+  AdapterHandle,
   CancelFlag,
   ChatParserHandle,
   ContextHandle,
@@ -43,6 +44,11 @@ export interface Addon {
     onProgress: (fraction: number) => void,
   ): Promise<ModelHandle>;
   closeModel(model: ModelHandle): Promise<void>;
+  /**
+   * Loads a LoRA adapter for a model, before the first context of that model; it is freed with the model.
+   * @param fingerprint tells its content from that of others: saved states are told apart by it.
+   */
+  loadAdapter(model: ModelHandle, path: string, fingerprint: string): Promise<AdapterHandle>;
   getModelInfo(model: ModelHandle): NativeModelInfo;
   tokenize(
     model: ModelHandle,

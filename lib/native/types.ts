@@ -1,5 +1,5 @@
 import type { LlamaNativeError } from '../errors.js';
-import type { ContextHandle, ModelHandle } from './handles.js';
+import type { AdapterHandle, ContextHandle, ModelHandle } from './handles.js';
 
 export interface NativeDevice {
   readonly name: string;
@@ -57,6 +57,8 @@ export interface NativeContextOptions {
   readonly keyType?: CacheType;
   readonly valueType?: CacheType;
   readonly speculation?: NativeSpeculation;
+  /** What every evaluation in the context adds to the weights. Default none. */
+  readonly adapters?: readonly NativeAppliedAdapter[];
   /** Layers with a sliding window keep all positions, not only those in the window. Default true. */
   readonly fullWindow?: boolean;
   /** Most bytes of saved states on their way here; those on top of it are not saved. Default 0. */
@@ -66,6 +68,12 @@ export interface NativeContextOptions {
    * of it ({@link NativeStepEvents.lost}). Other contexts are gone then. Default false.
    */
   readonly restartable?: boolean;
+}
+
+/** An adapter of the context's model, and the factor that its changes are added with, −100 to 100. */
+export interface NativeAppliedAdapter {
+  readonly adapter: AdapterHandle;
+  readonly scale: number;
 }
 
 /** How generations are sped up by guesses. */

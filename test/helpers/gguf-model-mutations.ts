@@ -14,7 +14,7 @@ function rebuild(seed: MutationSeed, what: string, change: (metadata: Metadata) 
   return { what, ...encode(seed, metadata, seed.header.tensors) };
 }
 
-function encode(
+export function encode(
   seed: MutationSeed,
   metadata: Metadata,
   tensors: readonly { name: string; dimensions: readonly number[]; type: string }[],

@@ -2,6 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { readGgufHeader } from '../../lib/gguf/read-header.js';
+import { randomChanges, writeAdapter } from '../helpers/adapter-files.js';
 import { testModelPath } from '../helpers/model.js';
 import { runProgram } from '../helpers/run-program.js';
 
@@ -32,10 +34,11 @@ function docExamplesOf(file: string): Example[] {
 
 /**
  * Examples name models that a reader would use; here they run on the test model, with few tokens and one thread. So
- * small a model may not come to an end by itself: the small context is one.
+ * small a model may not come to an end by itself: the small context is one. Adapters are one of random numbers.
  */
 function toProgram(code: string): string {
   const body = code
+    .replace(/'(adapters\/[^']+|adapter\.gguf)'/g, 'process.env.ADAPTER')
     .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
     .replace(/loadModel\(process\.env\.MODEL\)/g, 'loadModel(process.env.MODEL, {})')
     .replace(
@@ -68,6 +71,8 @@ const examples = [
 let model: string;
 beforeAll(async () => {
   model = await testModelPath();
+  const header = await readGgufHeader(model);
+  process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
 });
 
 describe('every example in the documentation runs', () => {

@@ -115,6 +115,26 @@ describe('run', () => {
     expect(loads[0]?.options).not.toHaveProperty('chatTemplate');
   });
 
+  it('reads adapters, each with its scale', async () => {
+    const given = ['a.gguf', 'hf:o/r:b.gguf:0.5', 'C:\\c.gguf:-2', 'hf:o/r:Q8_0', './d:1e-1'];
+    const { loads } = await run(['m', 'Hi', ...given.flatMap((adapter) => ['--adapter', adapter])], () => [
+      'x',
+    ]);
+    expect(loads[0]?.options).toHaveProperty('adapters', [
+      { path: 'a.gguf' },
+      { path: 'hf:o/r:b.gguf', scale: 0.5 },
+      { path: 'C:\\c.gguf', scale: -2 },
+      { path: 'hf:o/r:Q8_0' },
+      { path: './d', scale: 0.1 },
+    ]);
+    expect((await run(['m', 'Hi'], () => ['x'])).loads[0]?.options).not.toHaveProperty('adapters');
+  });
+
+  it.each(['a.gguf:101', ':1', ''])('refuses %j as an adapter', async (adapter) => {
+    const { exitCode, loads } = await run(['m', 'Hi', '--adapter', adapter], () => []);
+    expect({ exitCode, loads }).toEqual({ exitCode: 2, loads: [] });
+  });
+
   it('appends what is piped in', async () => {
     const { model } = await run(['m', 'Sum up:'], () => ['x'], { input: 'one\ntwo 中文\n' });
     expect(model.calls[0]?.prompt).toBe('Sum up:\n\none\ntwo 中文');
