@@ -10,7 +10,7 @@ import { markControlTexts } from './control-texts.js';
 import { genericTemplate, spellOutTools } from './generic-tools.js';
 import { type Json, toNativeMessages } from './native-messages.js';
 import { withinTimeLimit } from './time-limit.js';
-import { callAtOnce, callOnce } from './tool-grammar.js';
+import { boundCalls, callAtOnce } from './tool-grammar.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
 
 const templateKeys = [
@@ -77,6 +77,8 @@ export interface PromptRequest extends ChatRenderOptions {
   readonly tools?: readonly Json[] | undefined;
   readonly toolChoice?: 'auto' | 'required' | 'none' | undefined;
   readonly parallelToolCalls?: boolean | undefined;
+  /** Most calls in one answer. Default 16. */
+  readonly maxParallelToolCalls?: number | undefined;
   /** The last message is the beginning of the answer. */
   readonly continueFinalMessage?: boolean | undefined;
   /** What the answer has to be, as JSON text. */
@@ -111,8 +113,12 @@ export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSampling
   };
 }
 
-function toolGrammar(grammar: string, { toolChoice, parallelToolCalls }: PromptRequest): string {
-  const bounded = parallelToolCalls === false ? callOnce(grammar) : grammar;
+/** Most calls in one answer, unless the caller says otherwise. */
+const defaultMostCalls = 16;
+
+function toolGrammar(grammar: string, request: PromptRequest): string {
+  const { toolChoice, parallelToolCalls, maxParallelToolCalls = defaultMostCalls } = request;
+  const bounded = boundCalls(grammar, parallelToolCalls === false ? 1 : maxParallelToolCalls);
   return toolChoice === 'required' ? callAtOnce(bounded) : bounded;
 }
 
@@ -137,7 +143,7 @@ async function hasFormOfCalls(model: ModelHandle, request: PromptRequest): Promi
 
 /** For a template without a form for calls: the tools in words, and the form of another template. */
 async function renderGeneric(model: ModelHandle, request: PromptRequest): Promise<RenderedPrompt> {
-  const { tools = [], toolChoice, parallelToolCalls, ...others } = request;
+  const { tools = [], toolChoice, parallelToolCalls, maxParallelToolCalls, ...others } = request;
   const own = await renderOwn(model, { ...others, messages: spellOutTools(request.messages, tools) });
   if (toolChoice === 'none' || request.continueFinalMessage === true) return own;
   const form = await renderOwn(model, {
@@ -146,6 +152,7 @@ async function renderGeneric(model: ModelHandle, request: PromptRequest): Promis
     tools,
     toolChoice,
     parallelToolCalls,
+    maxParallelToolCalls,
   });
   const { prompt, tokens, stops, visibleTokens } = own;
   return { ...form, prompt, tokens, stops, ...(visibleTokens && { visibleTokens }) };

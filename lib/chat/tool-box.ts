@@ -12,6 +12,7 @@ export const toolOptionKeys: readonly string[] = [
   'tools',
   'toolChoice',
   'parallelToolCalls',
+  'maxParallelToolCalls',
   'maxSteps',
   'toolTimeoutMs',
   'maxToolResultLength',
@@ -37,6 +38,7 @@ export class ToolBox {
     if (typeof tools !== 'object' || tools === null || Array.isArray(tools))
       throw invalidArgument('tools', 'an object with tools by name', tools);
     checkBoolean('parallelToolCalls', options.parallelToolCalls);
+    checkInteger('maxParallelToolCalls', options.maxParallelToolCalls, 1, 1000);
     checkInteger('maxSteps', options.maxSteps, 1, 1000);
     checkInteger('toolTimeoutMs', options.toolTimeoutMs, 1, 0x7fffffff);
     checkInteger('maxToolResultLength', options.maxToolResultLength, 1, 0x7fffffff);
@@ -48,9 +50,9 @@ export class ToolBox {
   }
 
   /** What the prompt of a step says of the tools. */
-  promptOptions(step: number): Pick<PromptRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'> {
+  promptOptions(step: number): Partial<PromptRequest> {
     if (this.#schemas.size === 0) return {};
-    const { toolChoice = 'auto', parallelToolCalls = true } = this.#options;
+    const { toolChoice = 'auto', parallelToolCalls = true, maxParallelToolCalls } = this.#options;
     const isLast = step > 1 && step >= this.maxSteps;
     const choice = isLast ? 'none' : step === 1 || toolChoice === 'none' ? toolChoice : 'auto';
     const only = typeof choice === 'object' ? choice.name : undefined;
@@ -63,6 +65,7 @@ export class ToolBox {
         })),
       toolChoice: typeof choice === 'object' ? 'required' : choice,
       parallelToolCalls,
+      maxParallelToolCalls,
     };
   }
 
