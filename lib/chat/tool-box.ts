@@ -46,6 +46,7 @@ export class ToolBox {
     this.#tools = tools;
     this.#options = options;
     this.#schemas = new Map(Object.keys(tools).map((name) => [name, this.#readTool(name)]));
+    checkRuleNames(Object.keys(tools));
     this.#checkChoice();
   }
 
@@ -128,6 +129,26 @@ export class ToolBox {
     if (this.#schemas.size === 0)
       throw invalidArgument('toolChoice', 'tools beside it, or another choice', toolChoice);
     if (name !== undefined && this.#find(name) === undefined) throw notFound(name, Object.keys(this.#tools));
+  }
+}
+
+/**
+ * llama.cpp's grammar has a rule for each tool, whose name knows only letters, digits and hyphens, beside rules for the
+ * calls themselves. Two rules of one name would leave out a tool, or make a call of calls without an end.
+ */
+function checkRuleNames(names: readonly string[]): void {
+  const byRule = new Map<string, string>();
+  for (const name of names) {
+    const rule = name.replace(/[^a-zA-Z0-9-]+/g, '-');
+    if (/^(?:calls?|call-root|call-first)$/.test(rule))
+      throw invalidTool(
+        name,
+        "has a name that llama.cpp's grammars keep for themselves. Say what is called.",
+      );
+    const other = byRule.get(rule);
+    if (other !== undefined)
+      throw invalidTool(name, `has a name that differs from ${JSON.stringify(other)} only in its signs.`);
+    byRule.set(rule, name);
   }
 }
 
