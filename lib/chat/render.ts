@@ -8,7 +8,9 @@ import {
 import { checkMessages, toJsonText } from './check-messages.js';
 import { markControlTexts } from './control-texts.js';
 import { genericTemplate, spellOutTools } from './generic-tools.js';
+import { grammarOfAnswer } from './hold-to-schema.js';
 import { type Json, toNativeMessages } from './native-messages.js';
+import { endThoughts } from './thoughts-grammar.js';
 import { withinTimeLimit } from './time-limit.js';
 import { boundCalls, callAtOnce } from './tool-grammar.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
@@ -92,16 +94,19 @@ export type RenderedPrompt = NativeRenderedChat & {
   readonly tokens: Int32Array;
   /** Most tokens of reasoning; undefined for no limit. */
   readonly reasoningBudget?: number | undefined;
+  /** The grammar begins with the answer, not with what the prompt has of it. */
+  readonly grammarBeginsWithAnswer?: boolean | undefined;
 };
 
 /** How the tokens of an answer are chosen: by the grammar of its tool calls, and within the budget of its reasoning. */
 export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSamplingOptions> {
   const { grammar, grammarTriggers, grammarPrefix, reasoningStart, reasoningEnds, reasoningBudget } =
     rendered;
+  const prefix = rendered.grammarBeginsWithAnswer === true ? undefined : grammarPrefix;
   const hasReasoning = (reasoningEnds?.length ?? 0) > 0;
   return {
     // A grammar of the caller begins with the answer itself; that of a template with what the prompt has of it.
-    ...(grammar !== '' && { grammar, grammarTriggers, ...(grammarPrefix && { grammarPrefix }) }),
+    ...(grammar !== '' && { grammar, grammarTriggers, ...(prefix && { grammarPrefix: prefix }) }),
     // Outside of a lazy grammar and a budget nobody asks where the reasoning is.
     ...(hasReasoning &&
       (grammar !== '' || reasoningBudget !== undefined) && {
@@ -120,6 +125,20 @@ function toolGrammar(grammar: string, request: PromptRequest): string {
   const { toolChoice, parallelToolCalls, maxParallelToolCalls = defaultMostCalls } = request;
   const bounded = boundCalls(grammar, parallelToolCalls === false ? 1 : maxParallelToolCalls);
   return toolChoice === 'required' ? callAtOnce(bounded) : bounded;
+}
+
+/** The grammar of an answer: that of its template, or one of our own where the template's knows no schemas. */
+async function grammarFor(
+  model: ModelHandle,
+  rendered: RenderedPrompt,
+  request: PromptRequest,
+): Promise<Pick<RenderedPrompt, 'grammar' | 'grammarBeginsWithAnswer'>> {
+  const { jsonSchema, continueFinalMessage } = request;
+  if (jsonSchema === undefined) return { grammar: toolGrammar(rendered.grammar, request) };
+  if (rendered.grammar !== '' || continueFinalMessage === true)
+    return { grammar: endThoughts(rendered.grammar) };
+  const grammar = await grammarOfAnswer(model, rendered, jsonSchema);
+  return { grammar, grammarBeginsWithAnswer: true };
 }
 
 /** Whether a template has a form for calls, by its text; the model's own is the empty one. */
@@ -194,7 +213,7 @@ async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<Re
     );
   const { reasoningBudget } = request;
   const rendered = await render(messages, tools, {});
-  const plain = { ...rendered, grammar: toolGrammar(rendered.grammar, request), reasoningBudget };
+  const plain = { ...rendered, ...(await grammarFor(model, rendered, request)), reasoningBudget };
   if (request.allowControlTokens === true) return plain;
 
   const all = { messages, tools };
