@@ -9,9 +9,11 @@ import {
 import { checkMessages, toJsonText } from './check-messages.js';
 import { markControlTexts } from './control-texts.js';
 import { genericTemplate, spellOutTools } from './generic-tools.js';
+import { grammarOfAnswer } from './hold-to-schema.js';
 import { type Json, toNativeMessages } from './native-messages.js';
+import { endThoughts } from './thoughts-grammar.js';
 import { withinTimeLimit } from './time-limit.js';
-import { callAtOnce, callOnce } from './tool-grammar.js';
+import { boundCalls, callAtOnce } from './tool-grammar.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
 
 const templateKeys = [
@@ -86,6 +88,8 @@ export interface PromptRequest extends ChatRenderOptions {
   readonly tools?: readonly Json[] | undefined;
   readonly toolChoice?: 'auto' | 'required' | 'none' | undefined;
   readonly parallelToolCalls?: boolean | undefined;
+  /** Most calls in one answer. Default 16. */
+  readonly maxParallelToolCalls?: number | undefined;
   /** The last message is the beginning of the answer. */
   readonly continueFinalMessage?: boolean | undefined;
   /** What the answer has to be, as JSON text. */
@@ -99,16 +103,19 @@ export type RenderedPrompt = NativeRenderedChat & {
   readonly tokens: Int32Array;
   /** Most tokens of reasoning; undefined for no limit. */
   readonly reasoningBudget?: number | undefined;
+  /** The grammar begins with the answer, not with what the prompt has of it. */
+  readonly grammarBeginsWithAnswer?: boolean | undefined;
 };
 
 /** How the tokens of an answer are chosen: by the grammar of its tool calls, and within the budget of its reasoning. */
 export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSamplingOptions> {
   const { grammar, grammarTriggers, grammarPrefix, reasoningStart, reasoningEnds, reasoningBudget } =
     rendered;
+  const prefix = rendered.grammarBeginsWithAnswer === true ? undefined : grammarPrefix;
   const hasReasoning = (reasoningEnds?.length ?? 0) > 0;
   return {
     // A grammar of the caller begins with the answer itself; that of a template with what the prompt has of it.
-    ...(grammar !== '' && { grammar, grammarTriggers, ...(grammarPrefix && { grammarPrefix }) }),
+    ...(grammar !== '' && { grammar, grammarTriggers, ...(prefix && { grammarPrefix: prefix }) }),
     // Outside of a lazy grammar and a budget nobody asks where the reasoning is.
     ...(hasReasoning &&
       (grammar !== '' || reasoningBudget !== undefined) && {
@@ -120,9 +127,27 @@ export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSampling
   };
 }
 
-function toolGrammar(grammar: string, { toolChoice, parallelToolCalls }: PromptRequest): string {
-  const bounded = parallelToolCalls === false ? callOnce(grammar) : grammar;
+/** Most calls in one answer, unless the caller says otherwise. */
+const defaultMostCalls = 16;
+
+function toolGrammar(grammar: string, request: PromptRequest): string {
+  const { toolChoice, parallelToolCalls, maxParallelToolCalls = defaultMostCalls } = request;
+  const bounded = boundCalls(grammar, parallelToolCalls === false ? 1 : maxParallelToolCalls);
   return toolChoice === 'required' ? callAtOnce(bounded) : bounded;
+}
+
+/** The grammar of an answer: that of its template, or one of our own where the template's knows no schemas. */
+async function grammarFor(
+  model: ModelHandle,
+  rendered: RenderedPrompt,
+  request: PromptRequest,
+): Promise<Pick<RenderedPrompt, 'grammar' | 'grammarBeginsWithAnswer'>> {
+  const { jsonSchema, continueFinalMessage } = request;
+  if (jsonSchema === undefined) return { grammar: toolGrammar(rendered.grammar, request) };
+  if (rendered.grammar !== '' || continueFinalMessage === true)
+    return { grammar: endThoughts(rendered.grammar) };
+  const grammar = await grammarOfAnswer(model, rendered, jsonSchema);
+  return { grammar, grammarBeginsWithAnswer: true };
 }
 
 /** Whether a template has a form for calls, by its text; the model's own is the empty one. */
@@ -146,7 +171,7 @@ async function hasFormOfCalls(model: ModelHandle, request: PromptRequest): Promi
 
 /** For a template without a form for calls: the tools in words, and the form of another template. */
 async function renderGeneric(model: ModelHandle, request: PromptRequest): Promise<RenderedPrompt> {
-  const { tools = [], toolChoice, parallelToolCalls, ...others } = request;
+  const { tools = [], toolChoice, parallelToolCalls, maxParallelToolCalls, ...others } = request;
   const own = await renderOwn(model, { ...others, messages: spellOutTools(request.messages, tools) });
   if (toolChoice === 'none' || request.continueFinalMessage === true) return own;
   const form = await renderOwn(model, {
@@ -155,6 +180,7 @@ async function renderGeneric(model: ModelHandle, request: PromptRequest): Promis
     tools,
     toolChoice,
     parallelToolCalls,
+    maxParallelToolCalls,
   });
   const { prompt, tokens, stops, visibleTokens } = own;
   return { ...form, prompt, tokens, stops, ...(visibleTokens && { visibleTokens }) };
@@ -194,7 +220,7 @@ async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<Re
     }) as Promise<RenderedPrompt>;
   const { reasoningBudget } = request;
   const rendered = await render(messages, tools, {});
-  const plain = { ...rendered, grammar: toolGrammar(rendered.grammar, request), reasoningBudget };
+  const plain = { ...rendered, ...(await grammarFor(model, rendered, request)), reasoningBudget };
   if (request.allowControlTokens === true) return plain;
 
   const all = { messages, tools };

@@ -12,6 +12,7 @@ export const toolOptionKeys: readonly string[] = [
   'tools',
   'toolChoice',
   'parallelToolCalls',
+  'maxParallelToolCalls',
   'maxSteps',
   'toolTimeoutMs',
   'maxToolResultLength',
@@ -37,6 +38,7 @@ export class ToolBox {
     if (typeof tools !== 'object' || tools === null || Array.isArray(tools))
       throw invalidArgument('tools', 'an object with tools by name', tools);
     checkBoolean('parallelToolCalls', options.parallelToolCalls);
+    checkInteger('maxParallelToolCalls', options.maxParallelToolCalls, 1, 1000);
     checkInteger('maxSteps', options.maxSteps, 1, 1000);
     checkInteger('toolTimeoutMs', options.toolTimeoutMs, 1, 0x7fffffff);
     checkInteger('maxToolResultLength', options.maxToolResultLength, 1, 0x7fffffff);
@@ -44,13 +46,14 @@ export class ToolBox {
     this.#tools = tools;
     this.#options = options;
     this.#schemas = new Map(Object.keys(tools).map((name) => [name, this.#readTool(name)]));
+    checkRuleNames(Object.keys(tools));
     this.#checkChoice();
   }
 
   /** What the prompt of a step says of the tools. */
-  promptOptions(step: number): Pick<PromptRequest, 'tools' | 'toolChoice' | 'parallelToolCalls'> {
+  promptOptions(step: number): Partial<PromptRequest> {
     if (this.#schemas.size === 0) return {};
-    const { toolChoice = 'auto', parallelToolCalls = true } = this.#options;
+    const { toolChoice = 'auto', parallelToolCalls = true, maxParallelToolCalls } = this.#options;
     const isLast = step > 1 && step >= this.maxSteps;
     const choice = isLast ? 'none' : step === 1 || toolChoice === 'none' ? toolChoice : 'auto';
     const only = typeof choice === 'object' ? choice.name : undefined;
@@ -63,6 +66,7 @@ export class ToolBox {
         })),
       toolChoice: typeof choice === 'object' ? 'required' : choice,
       parallelToolCalls,
+      maxParallelToolCalls,
     };
   }
 
@@ -125,6 +129,26 @@ export class ToolBox {
     if (this.#schemas.size === 0)
       throw invalidArgument('toolChoice', 'tools beside it, or another choice', toolChoice);
     if (name !== undefined && this.#find(name) === undefined) throw notFound(name, Object.keys(this.#tools));
+  }
+}
+
+/**
+ * llama.cpp's grammar has a rule for each tool, whose name knows only letters, digits and hyphens, beside rules for the
+ * calls themselves. Two rules of one name would leave out a tool, or make a call of calls without an end.
+ */
+function checkRuleNames(names: readonly string[]): void {
+  const byRule = new Map<string, string>();
+  for (const name of names) {
+    const rule = name.replace(/[^a-zA-Z0-9-]+/g, '-');
+    if (/^(?:calls?|call-root|call-first)$/.test(rule))
+      throw invalidTool(
+        name,
+        "has a name that llama.cpp's grammars keep for themselves. Say what is called.",
+      );
+    const other = byRule.get(rule);
+    if (other !== undefined)
+      throw invalidTool(name, `has a name that differs from ${JSON.stringify(other)} only in its signs.`);
+    byRule.set(rule, name);
   }
 }
 

@@ -1,6 +1,15 @@
 /** The free text that llama.cpp's grammars let a model write before a call it must make. */
 const textBeforeCalls = /\s*\buntil-\d+\??(?=\s+(?:space\s+)?[\w-]*tool-call)/g;
 
+/** Rules of llama.cpp's grammars that say how calls follow each other; each tool has rules of its own below them. */
+const ruleOfCalls = /^((?:kimi-k3-|ling3-)?tool-call(?:s|-root)?|tools) ::= (.*)$/gm;
+
+/** Calls in which several may stand as well, as in `tool-calls ::= (tool-call space)+`. */
+const callsOfCalls = /^tool-calls ::= \(tool-call space\)\+$/m;
+
+/** What a rule is made of: texts and classes, in which nothing else is looked for, names, and signs. */
+const piece = /"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|[\w-]+|\s+|./g;
+
 /**
  * The grammar of an answer that has to call a tool, without the free text before the call: a model that does not want
  * to call could write on until its tokens are used up. Its reasoning stays.
@@ -9,7 +18,50 @@ export function callAtOnce(grammar: string): string {
   return grammar.replace(/^root ::=.*$/m, (root) => root.replaceAll(textBeforeCalls, ''));
 }
 
-/** The grammar of an answer with one call at most, also where llama.cpp's allows several whatever it is told. */
-export function callOnce(grammar: string): string {
-  return grammar.replace(/^tool-calls ::= \((tool-call[\w-]*) space\)\+$/m, 'tool-calls ::= $1 space');
+/** Whether an item names the rule of a tool or of calls, outside of its texts. */
+function holdsCall(item: string): boolean {
+  return /(?<![\w-])(?:kimi-k3-|ling3-)?tool-/.test(item.replace(/"(?:\\.|[^"\\])*"/g, '""'));
+}
+
+/** A repetition with an end, in place of one with the sign + or *. */
+function repeat(item: string, sign: string, most: number): string {
+  const least = sign === '+' ? 1 : 0;
+  if (most === 0) return '';
+  return least === most ? item : `${item}{${least},${most}}`;
+}
+
+/** The body of a rule with an end to its repetitions of calls. */
+function boundBody(body: string, most: number): string {
+  /** Items of the groups that are open, the outermost group first. */
+  const open: string[][] = [[]];
+  for (const [text] of body.matchAll(piece)) {
+    const items = open.at(-1) ?? [];
+    const last = items.at(-1) ?? '';
+    if (text === '(') open.push([]);
+    else if (text === ')') {
+      open.pop();
+      open.at(-1)?.push(`(${items.join('')})`);
+    } else if ((text === '*' || text === '+') && holdsCall(last)) {
+      const before = items.slice(0, -1).some(holdsCall) ? 1 : 0;
+      items.splice(-1, 1, repeat(last, text, most - before));
+    } else items.push(text);
+  }
+  return (open[0] ?? []).join('').trim();
+}
+
+/**
+ * The grammar of an answer with a number of calls at most: llama.cpp's have no end where they allow several, and some
+ * allow several whatever they are told.
+ */
+export function boundCalls(grammar: string, most: number): string {
+  const single = /^tool-call ::= (.*)$/m.exec(grammar)?.[1] ?? '';
+  const bounded = grammar.replaceAll(ruleOfCalls, (_rule, name: string, body: string) => {
+    return `${name} ::= ${boundBody(body, most)}`;
+  });
+  if (most === 1 || !callsOfCalls.test(grammar) || boundBody(single, 1) === single) return bounded;
+  // Several calls, each of its own, or one that holds several.
+  return bounded.replace(
+    /^tool-calls ::=.*$/m,
+    `tool-calls ::= (one-tool-call space){1,${most}} | tool-call space\none-tool-call ::= ${boundBody(single, 1)}`,
+  );
 }

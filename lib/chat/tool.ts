@@ -68,6 +68,8 @@ export interface ToolOptions {
   toolChoice?: ToolChoice;
   /** Let the model ask for several calls at once, where its template can. They run at the same time. Default true. */
   parallelToolCalls?: boolean;
+  /** Most calls that the model may ask for at once, 1 to 1000. Default 16. */
+  maxParallelToolCalls?: number;
   /** How often the model is asked at most for one answer; the last time without tools. Default 8. */
   maxSteps?: number;
   /** How long a tool may take, in milliseconds. Default 60000. */

@@ -38,9 +38,6 @@ const droppable = new Set([
   'uniqueItems',
 ]);
 
-/** What grammars cannot follow in a pattern: lookaround and other marked groups, and classes such as `\d`. */
-const beyondGrammar = /\(\?|\\[a-zA-Z0-9]/;
-
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -55,17 +52,6 @@ function schemaAt(root: JsonSchema, path: string): Record<string, unknown> | und
   return isObject(target) ? target : undefined;
 }
 
-/** Takes out the patterns that only an evaluation would find to be beyond a grammar. */
-function dropPatterns(value: unknown, path: string, dropped: DroppedKeyword[]): void {
-  if (typeof value !== 'object' || value === null) return;
-  for (const [key, inner] of Object.entries(value)) {
-    if (key === 'pattern' && typeof inner === 'string' && beyondGrammar.test(inner)) {
-      delete (value as Record<string, unknown>).pattern;
-      dropped.push({ path, keyword: key });
-    } else dropPatterns(inner, `${path}/${key}`, dropped);
-  }
-}
-
 /**
  * Tries a schema, and tries again without each keyword that is refused, as long as the schema then only allows more.
  * Other libraries check the answer against the whole schema afterwards, so that a narrow keyword is no reason to fail.
@@ -78,7 +64,6 @@ export function withWidenedSchema<Result>(
 ): { readonly result: Result; readonly dropped: readonly DroppedKeyword[] } {
   const widened = structuredClone(schema);
   const dropped: DroppedKeyword[] = [];
-  dropPatterns(widened, '#', dropped);
   while (true) {
     try {
       return { result: attempt(widened), dropped };

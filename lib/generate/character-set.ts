@@ -5,6 +5,9 @@ export type CharacterSet = readonly (readonly [first: number, last: number])[];
 const lastOfBasicPlane = 0xffff;
 const lastCodePoint = 0x10ffff;
 
+/** The halves of characters beyond the basic plane, which are characters only to an expression without the flag u. */
+const surrogates: CharacterSet = [[0xd800, 0xdfff]];
+
 /** Sorts ranges and joins those that touch. */
 export function unite(...sets: readonly CharacterSet[]): CharacterSet {
   const united: [number, number][] = [];
@@ -16,23 +19,49 @@ export function unite(...sets: readonly CharacterSet[]): CharacterSet {
   return united;
 }
 
-/**
- * All other characters, without NUL, which ends a text in llama.cpp, and without surrogates, which are no characters.
- * @param isUnicode false: without those that are two units of a text, as a regular expression without the flag u sees.
- */
-export function complementOf(set: CharacterSet, isUnicode: boolean): CharacterSet {
-  const excluded = unite(set, [
-    [0, 0],
-    [0xd800, 0xdfff],
-    isUnicode ? [lastCodePoint + 1, lastCodePoint + 1] : [lastOfBasicPlane + 1, lastCodePoint + 1],
-  ]);
-  const complement: [number, number][] = [];
+/** All other code points. */
+function invert(set: CharacterSet): CharacterSet {
+  const inverted: [number, number][] = [];
   let next = 0;
-  for (const [first, last] of excluded) {
-    if (first > next) complement.push([next, first - 1]);
+  for (const [first, last] of unite(set, [[lastCodePoint + 1, lastCodePoint + 1]])) {
+    if (first > next) inverted.push([next, first - 1]);
     next = last + 1;
   }
-  return complement;
+  return inverted;
+}
+
+/** What several sets have in common. */
+export function intersect(...sets: readonly CharacterSet[]): CharacterSet {
+  return invert(unite(...sets.map(invert)));
+}
+
+/** A set without the characters of another. */
+export function without(set: CharacterSet, excluded: CharacterSet): CharacterSet {
+  return intersect(set, invert(excluded));
+}
+
+/**
+ * All other characters, without NUL, which ends a text in llama.cpp.
+ * @param isUnicode false: of those that are two units of a text only the halves, as a regular expression without the
+ * flag u sees them.
+ */
+export function complementOf(set: CharacterSet, isUnicode: boolean): CharacterSet {
+  const unusable = isUnicode ? surrogates : ([[lastOfBasicPlane + 1, lastCodePoint]] as const);
+  return invert(unite(set, unusable, [[0, 0]]));
+}
+
+/**
+ * What an endless repetition of a set admits: without the flag u a character of two halves is as good as two characters
+ * there, so if both are in the set, no bound is broken by the whole.
+ */
+export function joinHalves(set: CharacterSet): CharacterSet {
+  const hasHalves = intersect(set, surrogates).some(([first, last]) => first === 0xd800 && last === 0xdfff);
+  return hasHalves ? unite(set, [[lastOfBasicPlane + 1, lastCodePoint]]) : set;
+}
+
+/** The set without what no answer can hold: NUL and halves of characters. */
+export function usableOf(set: CharacterSet): CharacterSet {
+  return without(set, unite(surrogates, [[0, 0]]));
 }
 
 export const digits: CharacterSet = [[0x30, 0x39]];
@@ -78,9 +107,9 @@ function escapeCodePoint(codePoint: number): string {
     : `\\u${codePoint.toString(16).padStart(4, '0')}`;
 }
 
-/** The set as a class of a grammar. */
+/** The set as a class of a grammar, without what no answer can hold. */
 export function toGrammarClass(set: CharacterSet): string {
-  const ranges = set.map(([first, last]) =>
+  const ranges = usableOf(set).map(([first, last]) =>
     first === last ? escapeCodePoint(first) : `${escapeCodePoint(first)}-${escapeCodePoint(last)}`,
   );
   return `[${ranges.join('')}]`;

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import { createError } from '../errors.js';
+import { createError, LlamaNativeError } from '../errors.js';
+import { withoutLookaround } from './lookaround.js';
+import { toNativePattern } from './regex-grammar.js';
 
 /** A JSON schema, as far as a grammar can express it; see docs/structured-output.md. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -89,18 +91,23 @@ function refuse(path: string, keyword: string, reason: string): never {
 
 /** Walks a schema in the way in which llama.cpp reads it. */
 class Checker {
+  /** Patterns as they are to be, by the schema that each stands in. */
+  readonly patterns = new Map<JsonSchema, string>();
+  readonly #rewrite: (pattern: string) => string;
   readonly #root: JsonSchema;
   readonly #references = new Set<string>();
   #nodes = 0;
 
-  constructor(root: JsonSchema) {
+  constructor(root: JsonSchema, rewrite: (pattern: string) => string) {
     this.#root = root;
+    this.#rewrite = rewrite;
   }
 
   check(schema: unknown, path: string, depth: number): void {
     if (!isSchema(schema)) refuse(path, '', 'expected a schema to be an object');
     if (depth > deepest) refuse(path, '', `schemas are nested more than ${deepest} deep`);
     if (++this.#nodes > mostNodes) refuse(path, '', `it has more than ${mostNodes} schemas`);
+    if (schema.pattern !== undefined) this.patterns.set(schema, this.#readPattern(schema.pattern, path));
     const below = (value: unknown, key: string) => this.check(value, `${path}/${key}`, depth + 1);
     if (schema.$ref !== undefined) {
       this.#allow(schema, path, ['$ref'], 'beside $ref');
@@ -160,7 +167,9 @@ class Checker {
     const items = schema.prefixItems ?? schema.items;
     if (Array.isArray(items)) for (const [index, item] of items.entries()) below(item, `items/${index}`);
     else if (items !== undefined) below(items, 'items');
-    if (schema.pattern !== undefined) checkPattern(schema, path);
+    const other = ['minLength', 'maxLength'].find((keyword) => schema[keyword] !== undefined);
+    if (schema.pattern !== undefined && other !== undefined)
+      refuse(path, other, `the keyword ${other} is not supported beside pattern`);
   }
 
   #checkProperties(schema: JsonSchema, path: string, below: (value: unknown, key: string) => void): void {
@@ -224,6 +233,20 @@ class Checker {
     return target;
   }
 
+  #readPattern(pattern: unknown, path: string): string {
+    if (typeof pattern !== 'string') refuse(path, 'pattern', 'expected pattern to be a text');
+    const written = `the pattern ${JSON.stringify(pattern)}`;
+    try {
+      return this.#rewrite(pattern);
+    } catch (error) {
+      if (error instanceof SyntaxError)
+        refuse(path, 'pattern', `${written} is no regular expression (${error.message})`);
+      if (!LlamaNativeError.isInstance(error)) throw error;
+      const construct = String(error.details.construct);
+      return refuse(path, 'pattern', `${written} holds ${construct}, which is not supported`);
+    }
+  }
+
   #allow(schema: JsonSchema, path: string, allowed: readonly string[], where: string): void {
     for (const [keyword, value] of Object.entries(schema)) {
       if (value === undefined || !constraints.has(keyword) || allowed.includes(keyword)) continue;
@@ -273,31 +296,46 @@ function checkTuple({ prefixItems, items, minItems, maxItems }: JsonSchema, path
 }
 
 /** Without what says nothing and llama.cpp would stumble over: `items: false` behind a tuple. */
-function withoutEmptyKeywords(_key: string, value: unknown): unknown {
-  if (!isSchema(value) || !Array.isArray(value.prefixItems) || value.items !== false) return value;
-  const { items: _items, ...others } = value;
+function withoutEmptyKeywords(schema: JsonSchema): JsonSchema {
+  if (!Array.isArray(schema.prefixItems) || schema.items !== false) return schema;
+  const { items: _items, ...others } = schema;
   return others;
 }
 
-function checkPattern(schema: JsonSchema, path: string): void {
-  const { pattern } = schema;
-  if (typeof pattern !== 'string') refuse(path, 'pattern', 'expected pattern to be a text');
-  if (!pattern.startsWith('^') || !pattern.endsWith('$'))
-    refuse(path, 'pattern', `the pattern ${JSON.stringify(pattern)} has to begin with ^ and to end with $`);
-  const other = ['minLength', 'maxLength'].find((keyword) => schema[keyword] !== undefined);
-  if (other !== undefined) refuse(path, other, `the keyword ${other} is not supported beside pattern`);
+/** Checks a schema, and writes it as JSON with its patterns rewritten. */
+function writeSchema(schema: JsonSchema, rewrite: (pattern: string) => string): string {
+  const checker = new Checker(schema, rewrite);
+  checker.check(schema, '#', 0);
+  const toWritten = (_key: string, value: unknown): unknown => {
+    if (!isSchema(value)) return value;
+    const pattern = checker.patterns.get(value);
+    return pattern === undefined ? withoutEmptyKeywords(value) : { ...value, pattern };
+  };
+  try {
+    return JSON.stringify(schema, toWritten);
+  } catch (cause) {
+    throw createError('INVALID_SCHEMA', 'Expected a JSON schema that can be written as JSON.', { cause });
+  }
 }
 
 /**
  * Checks that a grammar can express a JSON schema: what llama.cpp would drop without a word is refused.
- * @returns the schema as JSON.
+ * @returns the schema as JSON, with patterns in the form that llama.cpp reads.
  * @throws InvalidArgumentError INVALID_SCHEMA that names the keyword or reference.
  */
 export function toSchemaText(schema: JsonSchema): string {
-  new Checker(schema).check(schema, '#', 0);
-  try {
-    return JSON.stringify(schema, withoutEmptyKeywords);
-  } catch (cause) {
-    throw createError('INVALID_SCHEMA', 'Expected a JSON schema that can be written as JSON.', { cause });
-  }
+  return writeSchema(schema, toNativePattern);
+}
+
+/**
+ * A JSON schema without the lookarounds of its patterns, which no grammar can express. It allows all that it allowed, and
+ * perhaps more, so it is for answers that are checked by another schema.
+ * @throws InvalidArgumentError INVALID_SCHEMA, as {@link toSchemaText}.
+ */
+export function withoutLookarounds(schema: JsonSchema): JsonSchema {
+  const text = writeSchema(schema, (pattern) => {
+    new RegExp(pattern); // throws for what is none
+    return withoutLookaround(pattern);
+  });
+  return JSON.parse(text) as JsonSchema;
 }

@@ -1,6 +1,7 @@
 import { invalidArgument } from '../arguments.js';
 import { createError } from '../errors.js';
 import { toGrammarClass } from './character-set.js';
+import { spellInJson } from './json-spelling.js';
 import { parseRegex, type RegexNode } from './regex-parser.js';
 
 /** llama.cpp's own limit. */
@@ -19,21 +20,34 @@ function admitsNothing(node: RegexNode): boolean {
   }
 }
 
+/** How the pieces of an expression are put together; classes and repetitions look alike everywhere. */
+interface Notation {
+  readonly between: string;
+  readonly or: string;
+  readonly nothing: string;
+}
+
+const grammarNotation: Notation = { between: ' ', or: ' | ', nothing: '""' };
+const patternNotation: Notation = { between: '', or: '|', nothing: '()' };
+
 class Writer {
   readonly #regex: RegExp;
+  readonly #notation: Notation;
 
-  constructor(regex: RegExp) {
+  constructor(regex: RegExp, notation: Notation) {
     this.#regex = regex;
+    this.#notation = notation;
   }
 
   write(node: RegexNode): string {
+    const { between, or, nothing } = this.#notation;
     switch (node.kind) {
       case 'characters':
         return toGrammarClass(node.set);
       case 'sequence':
-        return node.parts.length === 0 ? '""' : node.parts.map((part) => this.write(part)).join(' ');
+        return node.parts.length === 0 ? nothing : node.parts.map((part) => this.write(part)).join(between);
       case 'alternatives':
-        return `(${node.options.map((option) => this.write(option)).join(' | ')})`;
+        return `(${node.options.map((option) => this.write(option)).join(or)})`;
       case 'repetition':
         return this.#writeRepetition(node);
     }
@@ -41,7 +55,7 @@ class Writer {
 
   #writeRepetition({ of, least, most }: RegexNode & { kind: 'repetition' }): string {
     const endless = most === Number.POSITIVE_INFINITY;
-    if (most === 0) return '""';
+    if (most === 0) return this.#notation.nothing;
     if (endless && admitsNothing(of)) this.#refuse('an endless repetition of what may be empty');
     if (Math.max(least, endless ? 0 : most) > mostRepetitions)
       this.#refuse(`a repetition of more than ${mostRepetitions} times`);
@@ -63,5 +77,19 @@ class Writer {
  */
 export function regexGrammar(regex: RegExp): string {
   if (!(regex instanceof RegExp)) throw invalidArgument('regex', 'a regular expression', regex);
-  return `root ::= ${new Writer(regex).write(parseRegex(regex))}\n`;
+  return `root ::= ${new Writer(regex, grammarNotation).write(parseRegex(regex))}\n`;
+}
+
+/**
+ * A pattern of a JSON schema, which may match anywhere in a text, in what llama.cpp reads of patterns: it knows no `\\d`,
+ * wants an anchor at both ends, and takes what is between them as it stands in JSON, quotes and all.
+ * @throws InvalidArgumentError INVALID_REGEX that names what a grammar cannot express.
+ * @throws SyntaxError for a pattern that is no regular expression.
+ */
+export function toNativePattern(pattern: string): string {
+  // Without the flag u, all that is written matches with it as well; only what cannot be written so needs it.
+  const needsUnicode = /[\u{10000}-\u{10ffff}]|\\[pPu]\{/u.test(pattern);
+  const regex = new RegExp(pattern, needsUnicode ? 'u' : '');
+  const node = spellInJson(parseRegex(regex, { anywhere: true }));
+  return `^${new Writer(regex, patternNotation).write(node)}$`;
 }

@@ -4,8 +4,10 @@ import {
   complementOf,
   digits,
   foldCase,
+  joinHalves,
   lineEnds,
   unite,
+  usableOf,
   whiteSpace,
   wordCharacters,
 } from './character-set.js';
@@ -29,17 +31,25 @@ const specialGroups: readonly (readonly [beginning: string, construct: string])[
   ['(?<!', 'a lookbehind'],
 ];
 
+/** How an expression is read. */
+export interface RegexReading {
+  /** It may match anywhere in a text, as a pattern of a JSON schema; else it matches the whole. Default false. */
+  readonly anywhere?: boolean;
+}
+
 /** Reads the source of a regular expression that JavaScript has already accepted. */
 class RegexParser {
   readonly #source: string;
+  readonly #anywhere: boolean;
   readonly #isUnicode: boolean;
   readonly #ignoresCase: boolean;
   readonly #dotMatchesAll: boolean;
   #at = 0;
   #depth = 0;
 
-  constructor({ source, unicode, ignoreCase, dotAll }: RegExp) {
+  constructor({ source, unicode, ignoreCase, dotAll }: RegExp, { anywhere = false }: RegexReading) {
     this.#source = source;
+    this.#anywhere = anywhere;
     this.#isUnicode = unicode;
     this.#ignoresCase = ignoreCase;
     this.#dotMatchesAll = dotAll;
@@ -89,14 +99,27 @@ class RegexParser {
   #sequence(): RegexNode {
     const parts: RegexNode[] = [];
     const begin = this.#at;
+    const isOpen = this.#anywhere && this.#depth === 0;
+    let hasBegin = false;
+    let hasEnd = false;
     while (!this.#atEnd() && !this.#sees('|') && !this.#sees(')')) {
-      if (this.#sees('^') || this.#sees('$')) this.#anchor(begin);
-      else parts.push(this.#quantified(this.#atom()));
+      if (this.#sees('^') || this.#sees('$')) {
+        hasBegin ||= this.#sees('^');
+        hasEnd ||= this.#sees('$');
+        this.#anchor(begin);
+      } else parts.push(this.#quantified(this.#atom()));
     }
+    if (isOpen && !hasBegin) parts.unshift(this.#anyText());
+    if (isOpen && !hasEnd) parts.push(this.#anyText());
     return { kind: 'sequence', parts };
   }
 
-  /** The whole answer matches, so anchors say nothing at the ends; elsewhere nothing could match. */
+  #anyText(): RegexNode {
+    const any: RegexNode = { kind: 'characters', set: complementOf([], this.#isUnicode) };
+    return this.#repeated(any, 0, Number.POSITIVE_INFINITY);
+  }
+
+  /** Anchors stand at the ends of a whole or of an alternative; elsewhere nothing could match. */
   #anchor(begin: number): void {
     const isOuter = this.#depth === 0;
     const next = this.#source[this.#at + 1];
@@ -133,16 +156,21 @@ class RegexParser {
     const match = this.#match(/(?:([*+?])|\{(\d+)(,)?(\d*)\})\??/y);
     if (match === null) return of;
     const [, sign, least, comma, most] = match;
-    if (sign === '*') return { kind: 'repetition', of, least: 0, most: Number.POSITIVE_INFINITY };
-    if (sign === '+') return { kind: 'repetition', of, least: 1, most: Number.POSITIVE_INFINITY };
-    if (sign === '?') return { kind: 'repetition', of, least: 0, most: 1 };
+    if (sign === '*') return this.#repeated(of, 0, Number.POSITIVE_INFINITY);
+    if (sign === '+') return this.#repeated(of, 1, Number.POSITIVE_INFINITY);
+    if (sign === '?') return this.#repeated(of, 0, 1);
     const fewest = Number(least);
-    if (comma === undefined) return { kind: 'repetition', of, least: fewest, most: fewest };
+    if (comma === undefined) return this.#repeated(of, fewest, fewest);
+    return this.#repeated(of, fewest, most === '' ? Number.POSITIVE_INFINITY : Number(most));
+  }
+
+  #repeated(of: RegexNode, least: number, most: number): RegexNode {
+    const joins = most === Number.POSITIVE_INFINITY && of.kind === 'characters';
     return {
       kind: 'repetition',
-      of,
-      least: fewest,
-      most: most === '' ? Number.POSITIVE_INFINITY : Number(most),
+      of: joins ? { kind: 'characters', set: joinHalves(of.set) } : of,
+      least,
+      most,
     };
   }
 
@@ -220,8 +248,8 @@ class RegexParser {
       sets.push(isRange ? this.#range(low) : low);
     }
     const set = this.#folded(unite(...sets));
-    const members = isNegated ? complementOf(set, this.#isUnicode) : withoutUnusable(set);
-    if (members.length === 0) this.#refuse('a class without characters', start);
+    const members = isNegated ? complementOf(set, this.#isUnicode) : set;
+    if (usableOf(members).length === 0) this.#refuse('a class without characters', start);
     return members;
   }
 
@@ -263,16 +291,11 @@ function singleOf(set: CharacterSet): number | undefined {
   return range !== undefined && others.length === 0 && range[0] === range[1] ? range[0] : undefined;
 }
 
-/** Ranges may span what no answer can hold. */
-function withoutUnusable(set: CharacterSet): CharacterSet {
-  return complementOf(complementOf(set, true), true);
-}
-
 /**
  * Reads a regular expression.
  * @throws InvalidArgumentError INVALID_REGEX that names what a grammar cannot express.
  */
-export function parseRegex(regex: RegExp): RegexNode {
+export function parseRegex(regex: RegExp, reading: RegexReading = {}): RegexNode {
   const flags = regex.flags.includes('v') ? 'the flag v' : 'the flag i together with u';
   if (regex.flags.includes('v') || (regex.ignoreCase && regex.unicode))
     throw createError(
@@ -282,5 +305,5 @@ export function parseRegex(regex: RegExp): RegexNode {
         details: { construct: flags },
       },
     );
-  return new RegexParser(regex).parse();
+  return new RegexParser(regex, reading).parse();
 }

@@ -45,6 +45,7 @@ const answerOptionNames = {
   logitBias: true,
   logitsProcessor: true,
   logprobs: true,
+  maxParallelToolCalls: true,
   maxTokens: true,
   minKeep: true,
   minP: true,

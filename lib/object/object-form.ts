@@ -1,5 +1,5 @@
 import { createError, LlamaNativeError } from '../errors.js';
-import { type JsonSchema, toSchemaText } from '../generate/check-json-schema.js';
+import { type JsonSchema, toSchemaText, withoutLookarounds } from '../generate/check-json-schema.js';
 import type { ConstraintOptions } from '../generate/constraint.js';
 import { isStandardSchema, standardToJsonSchema } from '../schema/standard-schema.js';
 import type { StandardIssue, StandardSchema } from '../schema/types.js';
@@ -72,12 +72,17 @@ function parse(text: string): CheckedText {
   }
 }
 
-/** The grammar of a JSON schema lets through nothing that does not fit; a schema of a library may ask for more. */
+/**
+ * The grammar of a JSON schema lets through nothing that does not fit; a schema of a library may ask for more, since it
+ * looks at the answer itself.
+ */
 function schemaForm(schema: ObjectSchema): ObjectForm {
-  const jsonSchema = toJsonSchema(schema);
+  const told = toJsonSchema(schema);
+  const jsonSchema = isStandardSchema(schema) ? withoutLookarounds(told) : told;
+  toSchemaText(jsonSchema); // refuses what no grammar can express
   return {
     constraint: { jsonSchema },
-    schemaText: toSchemaText(jsonSchema),
+    schemaText: JSON.stringify(told),
     createReader: () => new PartialJsonParser(),
     check: async (text) => {
       const parsed = parse(text);

@@ -20,13 +20,11 @@ const formKeys = ['schema', 'choice', 'regex', 'grammar'] as const;
 const promptKeys = ['prompt', 'messages', 'system', 'schemaInPrompt'];
 /** What would end an answer in the middle of its form, or is not part of the result. */
 const refusedKeys = ['stop', 'ignoreEndOfSequence', 'logprobs', 'jsonSchema', 'addSpecial', 'parseSpecial'];
-/** Answers in a form begin with it, so there is no reasoning to bound. */
-const templateKeys = renderKeys.filter((key) => key !== 'reasoningBudget');
 
 const passedOn = generateKeys.filter(
   (key) => !refusedKeys.includes(key) && !formKeys.some((name) => name === key),
 );
-const knownKeys: readonly string[] = [...formKeys, ...promptKeys, ...templateKeys, ...passedOn];
+const knownKeys: readonly string[] = [...formKeys, ...promptKeys, ...renderKeys, ...passedOn];
 
 function pick(options: AnyObjectOptions, keys: readonly string[]): object {
   return Object.fromEntries(Object.entries(options).filter(([key]) => keys.includes(key)));
@@ -43,6 +41,14 @@ function checkForm(options: AnyObjectOptions): void {
   const isSchema = (typeof schema === 'object' && schema !== null) || typeof schema === 'function';
   if (!isSchema || Array.isArray(schema))
     throw invalidArgument('schema', 'a JSON schema, or a schema of a library such as Zod', schema);
+}
+
+/** Only the grammars of templates know thoughts, and they are made for JSON. */
+function checkThinking({ enableThinking, reasoningBudget, schema }: AnyObjectOptions): void {
+  if (enableThinking === true && schema === undefined)
+    throw invalidArgument('enableThinking', 'a schema beside it', enableThinking);
+  if (reasoningBudget !== undefined && enableThinking !== true)
+    throw invalidArgument('reasoningBudget', 'enableThinking: true beside it', reasoningBudget);
 }
 
 function toMessages({ prompt, messages, system }: AnyObjectOptions): readonly ChatMessage[] {
@@ -88,6 +94,7 @@ export function toObjectRequest(options: AnyObjectOptions, moreKeys: readonly st
   checkBoolean('schemaInPrompt', options.schemaInPrompt);
   checkInteger('retries', options.retries, 0, 10);
   checkRenderOptions(options);
+  checkThinking(options);
   const messages = toMessages(options);
   const form = toObjectForm(options);
   const generate: GenerateOptions = { ...pick(options, passedOn), ...form.constraint };
@@ -98,7 +105,7 @@ export function toObjectRequest(options: AnyObjectOptions, moreKeys: readonly st
     generate,
     prompt: {
       enableThinking: false,
-      ...pick(options, templateKeys),
+      ...pick(options, renderKeys),
       messages: tells ? tellSchema(messages, form.schemaText ?? '') : messages,
     },
     retries: options.retries ?? 0,

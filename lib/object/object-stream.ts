@@ -1,9 +1,9 @@
 import type { ChatHost } from '../chat/turn.js';
 import { createError } from '../errors.js';
-import type { GenerationStream } from '../generate/generation-stream.js';
 import type { GenerationResult } from '../generate/types.js';
 import { describeIssues, type ObjectForm, type TextReader } from './object-form.js';
 import type { ObjectRequest } from './object-request.js';
+import { type ObjectSource, type WrittenAnswer, writeAnswer } from './object-source.js';
 import type { ObjectAnswer, ObjectResult } from './types.js';
 
 /** One attempt at an answer in a form. */
@@ -12,14 +12,15 @@ export class ObjectStream implements ObjectAnswer<unknown, unknown, unknown> {
   readonly generated: Promise<GenerationResult>;
   readonly result: Promise<ObjectResult<unknown>>;
   readonly #form: ObjectForm;
-  readonly #generation: GenerationStream;
+  readonly #source: ObjectSource;
 
-  constructor(host: ChatHost, { form, prompt, generate }: ObjectRequest) {
-    this.#form = form;
-    this.#generation = host.generateRendered(host.renderPrompt(prompt), generate);
-    this.generated = this.#generation.result;
-    this.result = this.generated.then((generated) => this.#finish(generated));
+  constructor(host: ChatHost, request: ObjectRequest) {
+    this.#form = request.form;
+    this.#source = writeAnswer(host, request);
+    this.generated = this.#source.result.then(({ generated }) => generated);
+    this.result = this.#source.result.then((written) => this.#finish(written));
     // Someone who only iterates meets the error there; it must not also count as unhandled.
+    this.generated.catch(() => {});
     this.result.catch(() => {});
   }
 
@@ -29,6 +30,14 @@ export class ObjectStream implements ObjectAnswer<unknown, unknown, unknown> {
 
   get items(): AsyncIterable<unknown> {
     return this.#items();
+  }
+
+  get reasoningStream(): AsyncIterable<string> {
+    return this.#thoughts();
+  }
+
+  async *#thoughts(): AsyncGenerator<string, void, undefined> {
+    for await (const part of this.#source) if (part.type === 'reasoning') yield part.text;
   }
 
   async *#items(): AsyncGenerator<unknown, void, undefined> {
@@ -41,27 +50,30 @@ export class ObjectStream implements ObjectAnswer<unknown, unknown, unknown> {
   /** The same reader whenever it has something new. */
   async *#read(): AsyncGenerator<TextReader, void, undefined> {
     const reader = this.#form.createReader();
-    for await (const { text } of this.#generation) {
+    for await (const part of this.#source) {
+      if (part.type !== 'text') continue;
       const { changes } = reader;
-      reader.push(text);
+      reader.push(part.text);
       if (reader.changes > changes) yield reader;
     }
     await this.result;
   }
 
-  async #finish(generated: GenerationResult): Promise<ObjectResult<unknown>> {
-    const { text, finishReason, usage, timings } = generated;
-    this.#refuseIfCut(generated);
+  async #finish(written: WrittenAnswer): Promise<ObjectResult<unknown>> {
+    const { text, reasoning, generated } = written;
+    const { finishReason, usage, timings } = generated;
+    this.#refuseIfCut(written);
     const checked = await this.#form.check(text);
-    if ('value' in checked) return { object: checked.value, text, finishReason, usage, timings };
+    if ('value' in checked) return { object: checked.value, text, reasoning, finishReason, usage, timings };
     const message = `The answer does not fit its schema: ${describeIssues(checked.issues)}.`;
     throw createError('OBJECT_INVALID', message, {
       cause: checked.cause,
-      details: { text, issues: checked.issues, finishReason, usage, timings },
+      details: { text, reasoning, issues: checked.issues, finishReason, usage, timings },
     });
   }
 
-  #refuseIfCut({ text, finishReason, stopString, usage, timings }: GenerationResult): void {
+  #refuseIfCut({ text, reasoning, generated }: WrittenAnswer): void {
+    const { finishReason, stopString, usage, timings } = generated;
     if (finishReason === 'stop' && stopString === undefined) return;
     const reader = this.#form.createReader();
     reader.push(text);
@@ -69,11 +81,11 @@ export class ObjectStream implements ObjectAnswer<unknown, unknown, unknown> {
     const reasons = {
       stop: `the chat template's stop string ${JSON.stringify(stopString)} was written.`,
       length:
-        'maxTokens was reached or the context is full. Allow more tokens, or ask for less: bound texts with maxLength and arrays with maxItems.',
+        'maxTokens was reached or the context is full. Allow more tokens, or ask for less: bound texts with maxLength, arrays with maxItems and thoughts with reasoningBudget.',
       cancelled: 'its loop was left.',
     };
     const message = `The answer was cut before its form was complete: ${reasons[finishReason]}`;
-    const details = { text, partial: reader.value, finishReason, usage, timings };
+    const details = { text, reasoning, partial: reader.value, finishReason, usage, timings };
     throw createError('OBJECT_INCOMPLETE', message, { details });
   }
 }

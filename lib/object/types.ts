@@ -27,14 +27,7 @@ export type DeepPartial<Value> = Value extends readonly (infer Item)[]
 export interface ObjectOptions
   extends Omit<
     ChatAnswerOptions,
-    | 'jsonSchema'
-    | 'regex'
-    | 'choice'
-    | 'grammar'
-    | 'stop'
-    | 'ignoreEndOfSequence'
-    | 'logprobs'
-    | 'reasoningBudget'
+    'jsonSchema' | 'regex' | 'choice' | 'grammar' | 'stop' | 'ignoreEndOfSequence' | 'logprobs'
   > {
   /** What the user says. Either this or `messages`. */
   prompt?: string;
@@ -42,7 +35,10 @@ export interface ObjectOptions
   messages?: readonly ChatMessage[];
   /** The system prompt, in front of either. Default: none. */
   system?: string;
-  /** Let a model that can think do so. Default false: the answer has its form from the first character on. */
+  /**
+   * Let a model that can think do so before it writes its JSON; only beside a schema. Default false: the answer has its
+   * form from the first character on.
+   */
   enableThinking?: boolean;
 }
 
@@ -93,8 +89,10 @@ export interface AnyObjectOptions extends ObjectOptions, RetryOptions {
 export interface ObjectResult<Value> {
   /** The answer, as its schema gives it; of other forms its text. */
   readonly object: Value;
-  /** What the model wrote. */
+  /** What the model wrote, without its thoughts. */
   readonly text: string;
+  /** What it thought before, if `enableThinking` allowed that; else empty. */
+  readonly reasoning: string;
   /** `stop`, or `length` if the answer was complete when `maxTokens` was reached. */
   readonly finishReason: FinishReason;
   /** Of all attempts together. */
@@ -111,6 +109,8 @@ export interface ObjectResult<Value> {
 export interface ObjectAnswer<Value, Partial, Item> extends AsyncIterable<Partial> {
   /** The items of an array, each when it is complete, as the model wrote them. Nothing for other forms. */
   readonly items: AsyncIterable<Item>;
+  /** What the model thinks before it answers, as it comes, if `enableThinking` allows that. */
+  readonly reasoningStream: AsyncIterable<string>;
   readonly result: Promise<ObjectResult<Value>>;
 }
 

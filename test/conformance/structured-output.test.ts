@@ -24,7 +24,14 @@ const schemas: Readonly<Record<string, z.ZodType>> = {
   'a tuple': z.tuple([word, z.int().min(0).max(9), z.boolean()]),
   'a pattern': z.object({ code: z.string().regex(/^[A-Z]{2}-[0-9]{3}$/) }),
   'a date': z.object({ day: z.string().regex(/^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$/) }),
+  'dates and times': z.object({
+    day: z.iso.date(),
+    time: z.iso.time({ precision: 0 }),
+    moment: z.iso.datetime({ precision: 3 }),
+  }),
   'an identifier': z.uuid(),
+  addresses: z.object({ host: z.ipv4(), network: z.cidrv4(), hardware: z.mac() }),
+  'a telephone number': z.e164(),
   'objects told apart by a property': z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('circle'), radius: z.int().min(1).max(99) }),
     z.object({ kind: z.literal('square'), side: z.int().min(1).max(99) }),

@@ -191,6 +191,8 @@ describe('tools', () => {
 
   it.each([
     ['a name with spaces', { 'my tool': weather }],
+    ['a name that grammars have for all calls', { call: weather }],
+    ['names that are the same to a grammar', { 'a.b': weather, a_b: weather }],
     ['parameters that are no object', { t: tool({ parameters: { type: 'string' } }) }],
     ['a schema nested too deep', { t: tool({ parameters: nested(500) }) }],
     ['a tool that is none', { t: 1 as never }],

@@ -338,6 +338,18 @@ describe('bad input', () => {
     ],
     ['a misspelt option', { prompt, schema, maxToken: 5 }, 'INVALID_ARGUMENT', /Unknown option maxToken/],
     ['stop strings', { prompt, schema, stop: 'x' }, 'INVALID_ARGUMENT', /Unknown option stop/],
+    [
+      'thinking beside a choice',
+      { prompt, choice: ['a'], enableThinking: true },
+      'INVALID_ARGUMENT',
+      /a schema beside it for enableThinking/,
+    ],
+    [
+      'a budget of thoughts without any',
+      { prompt, schema, reasoningBudget: 5 },
+      'INVALID_ARGUMENT',
+      /enableThinking: true beside it for reasoningBudget/,
+    ],
     ['tools', { prompt, schema, tools: {} }, 'INVALID_ARGUMENT', /Unknown option tools/],
     [
       'a system prompt that is no text',

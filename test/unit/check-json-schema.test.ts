@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { toSchemaText } from '../../lib/generate/check-json-schema.js';
+import { toSchemaText, withoutLookarounds } from '../../lib/generate/check-json-schema.js';
 
 describe('checking a JSON schema', () => {
   it.each([
@@ -33,7 +33,6 @@ describe('checking a JSON schema', () => {
     ['uniqueItems', { type: 'array', items: {}, uniqueItems: true }],
     ['minimum', { type: 'number', minimum: 0 }],
     ['multipleOf', { type: 'integer', multipleOf: 5 }],
-    ['minLength', { type: 'string', pattern: '^a$', minLength: 2 }],
     ['minLength', { type: 'integer', minLength: 2 }],
     ['maximum', { type: ['string', 'null'], maximum: 2 }],
     ['type', { $ref: '#/$defs/a', type: 'object', $defs: { a: {} } }],
@@ -41,7 +40,12 @@ describe('checking a JSON schema', () => {
     ['required', { type: 'object', properties: { a: {} }, required: ['b'] }],
     ['allOf', { allOf: [{ type: 'string' }] }],
     ['prefixItems', { type: 'array', prefixItems: [{}], items: {} }],
-    ['pattern', { type: 'string', pattern: 'a+' }],
+    ['pattern', { type: 'string', pattern: '^(?=a)b$' }],
+    ['pattern', { type: 'string', pattern: '(' }],
+    ['pattern', { type: ['null', 'string'], pattern: '\\bword' }],
+    ['pattern', { type: 'string', pattern: 5 }],
+    ['pattern', { type: 'integer', pattern: '^5$' }],
+    ['minLength', { type: 'string', pattern: '^a$', minLength: 2 }],
     ['$ref', { $ref: 'https://example.com/schema' }],
     ['$ref', { $ref: '#/$defs/none' }],
     ['$ref', { $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } } }],
@@ -62,6 +66,28 @@ describe('checking a JSON schema', () => {
     );
   });
 
+  it('says what of a pattern it cannot express', () => {
+    const schema = { properties: { code: { type: 'string', pattern: '^(a)\\1$' } } };
+    expect(() => toSchemaText(schema)).toThrow(
+      'the pattern "^(a)\\\\1$" holds a backreference, which is not supported, at #/properties/code.',
+    );
+  });
+
+  it('rewrites patterns of schemas, and nothing that only looks like one', () => {
+    const looksAlike = { pattern: '^\\d$' };
+    const schema = {
+      properties: { pattern: { type: ['null', 'string'], pattern: '^\\d$' }, other: { const: looksAlike } },
+      default: looksAlike,
+    };
+    expect(JSON.parse(toSchemaText(schema))).toEqual({
+      properties: {
+        pattern: { type: ['null', 'string'], pattern: '^[\\u0030-\\u0039]$' },
+        other: { const: looksAlike },
+      },
+      default: looksAlike,
+    });
+  });
+
   it('refuses what is nested too deeply, repeats itself too often, or cannot be written as JSON', () => {
     let deep: object = {};
     for (let i = 0; i < 20_000; i++) deep = { properties: { a: deep } };
@@ -75,5 +101,17 @@ describe('checking a JSON schema', () => {
         expect.objectContaining({ code: 'INVALID_SCHEMA' }),
       );
     }
+  });
+});
+
+describe('a JSON schema without lookarounds', () => {
+  it.each([
+    ['^(?!\\.)(?!.*\\.\\.)([a-z.]*)$', '^([a-z.]*)$'],
+    ['^(?=.{1,9}\\.?$)a(?<=[)a](b))b(?<!(a|(b)\\)))$', '^ab$'],
+    ['^\\(?=a[(?=]$', '^\\(?=a[(?=]$'],
+    ['^(?:a)(?<name>b)$', '^(?:a)(?<name>b)$'],
+  ])('has for the pattern %s the pattern %s', (pattern, expected) => {
+    const schema = { properties: { a: { type: 'string', pattern } } };
+    expect(withoutLookarounds(schema)).toEqual({ properties: { a: { type: 'string', pattern: expected } } });
   });
 });
