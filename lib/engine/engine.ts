@@ -1,43 +1,23 @@
 import { abortError } from '../arguments.js';
 import { createError, type ErrorCode, LlamaNativeError, withDetails } from '../errors.js';
 import { GenerationStream } from '../generate/generation-stream.js';
-import type { LogitsProcessor } from '../generate/types.js';
 import {
   type Addon,
   addonOf,
-  type ContextFullPolicy,
   type ModelHandle,
   type NativeContext,
   type NativeContextOptions,
   type NativeFinish,
   type NativeLogitsRequest,
-  type NativeSamplingOptions,
   type NativeStepEvents,
 } from '../native/addon.js';
+import { createJob, type EngineRequest, type Job, type PreparedPrompt } from './job.js';
 import { type ModelMetrics, toModelMetrics } from './metrics.js';
 import { type MetricsListener, MetricsReporter } from './metrics-reporter.js';
 import { PrefixKeeper, type Restoration } from './prefix-keeper.js';
 import { nothingStored, PrefixStore, type PrefixStoreOptions } from './prefix-store.js';
 import { cancelledBeforeStart, toResult } from './result.js';
 import { type Placement, SequenceTable } from './sequence-table.js';
-
-/** A generation as the layers above ask for it. */
-export interface EngineRequest {
-  /** The prompt, which may still be rendered and tokenized; and what ends the answer. */
-  readonly prompt: Promise<PreparedPrompt>;
-  readonly sampling: NativeSamplingOptions;
-  readonly maxTokens: number | undefined;
-  readonly contextFull: ContextFullPolicy;
-  readonly keepTokens: number;
-  /** How many alternatives are reported with each token; −1: no log-probabilities at all. */
-  readonly logprobs: number;
-  /** Whether tokens are guessed ahead, where the engine can. */
-  readonly speculate: boolean;
-  readonly logitsProcessor: LogitsProcessor | undefined;
-  /** Higher ones are admitted first; within one priority, those that asked first. */
-  readonly priority: number;
-  readonly signal: AbortSignal | undefined;
-}
 
 /** How an engine is set up. */
 export interface EngineOptions extends NativeContextOptions {
@@ -61,35 +41,6 @@ export interface SavedPrefix {
 
 /** Sequences that only keep prefixes of finished generations. */
 const residentSequences = 16;
-
-/** A prompt as the loop takes it. */
-export interface PreparedPrompt {
-  readonly tokens: Int32Array;
-  readonly stopStrings: readonly string[];
-  /** Control tokens that appear in the text. Default: none. */
-  readonly visibleTokens?: Int32Array;
-  /** What is known only now of how tokens are chosen, such as the grammar of tool calls. */
-  readonly sampling?: Partial<NativeSamplingOptions>;
-}
-
-interface Job {
-  readonly id: number;
-  readonly request: EngineRequest;
-  readonly stream: GenerationStream;
-  readonly asked: number;
-  prompt: Int32Array;
-  stopStrings: readonly string[];
-  visibleTokens: Int32Array;
-  sampling: Partial<NativeSamplingOptions>;
-  /** Where it runs; undefined while it waits. */
-  sequence: number | undefined;
-  cancelled: boolean;
-  /** Its saved prefix: not looked for yet, being read, or read (undefined: none). */
-  restoration: 'unknown' | 'loading' | Restoration | undefined;
-  /** Why it was stopped, if its logits processor failed. */
-  failure?: Error;
-  readonly removeAbortListener: () => void;
-}
 
 /** Engines with work: they must not be collected while only native code knows of them. */
 const working = new Set<Engine>();
@@ -184,20 +135,7 @@ export class Engine {
     const stream = new GenerationStream(() => this.#cancel(id));
     const onAbort = () => this.#cancel(id);
     request.signal?.addEventListener('abort', onAbort, { once: true });
-    const job: Job = {
-      id,
-      request,
-      stream,
-      asked: performance.now(),
-      prompt: new Int32Array(),
-      stopStrings: [],
-      visibleTokens: new Int32Array(),
-      sampling: {},
-      sequence: undefined,
-      cancelled: false,
-      restoration: 'unknown',
-      removeAbortListener: () => request.signal?.removeEventListener('abort', onAbort),
-    };
+    const job = createJob(id, request, stream, () => request.signal?.removeEventListener('abort', onAbort));
     this.#jobs.set(id, job);
     working.add(this);
     if (request.signal?.aborted) this.#cancel(id);

@@ -91,7 +91,7 @@ export class RemoteAddon implements Addon {
     await this.#supervisor.call('loadAdapter', values, { makes: number });
     const partOf = this.#own(model).number;
     this.#supervisor.remember(number, { method: 'loadAdapter', arguments: values, partOf });
-    return this.#place(new RemoteHandle('adapter', number));
+    return this.#place(new RemoteHandle(this, 'adapter', number));
   }
 
   getModelInfo(model: ModelHandle): NativeModelInfo {

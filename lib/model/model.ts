@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { checkBoolean, checkKeys, checkString, invalidArgument, toTokenArray } from '../arguments.js';
+import { checkString, toTokenArray } from '../arguments.js';
 import { type ChatCallOptions, sortOptions } from '../chat/answer-options.js';
 import type { ParseAnswer } from '../chat/answer-reader.js';
 import { Chat, type ChatOptions, checkAnswerable, startAnswer } from '../chat/chat.js';
@@ -16,7 +16,8 @@ import { checkEmbedOptions, checkTexts } from '../embed/check-options.js';
 import { Embedder } from '../embed/embedder.js';
 import type { EmbedOptions } from '../embed/types.js';
 import { Context, type ContextOptions, checkContextOptions, Sampler } from '../engine/context.js';
-import type { Engine, PreparedPrompt } from '../engine/engine.js';
+import type { Engine } from '../engine/engine.js';
+import type { PreparedPrompt } from '../engine/job.js';
 import type { ModelMetrics } from '../engine/metrics.js';
 import { createError } from '../errors.js';
 import {
@@ -46,6 +47,7 @@ import type {
 } from '../object/types.js';
 import type { ModelAdapters } from './adapters.js';
 import { checkCacheFits } from './cache-size.js';
+import { detokenizeLists, tokenizeAtOnce, tokenizeTexts } from './tokenize.js';
 import type { DetokenizeOptions, ModelMetadata, TokenizeOptions } from './types.js';
 
 /** What `loadModel` hands to a model. */
@@ -143,14 +145,7 @@ export class Model extends EventEmitter<ModelEvents> {
     text: string | readonly string[],
     options: TokenizeOptions = {},
   ): Promise<Int32Array | Int32Array[]> {
-    const { addSpecial, parseSpecial } = checkedTokenizeOptions(options);
-    const texts: readonly string[] = typeof text === 'string' ? [text] : text;
-    if (!Array.isArray(texts) || texts.some((one) => typeof one !== 'string')) {
-      throw invalidArgument('text', 'a string or an array of strings', text);
-    }
-    const model = this.#open();
-    const lists = await addonOf(model).tokenize(model, texts, addSpecial, parseSpecial);
-    return typeof text === 'string' ? (lists[0] ?? new Int32Array()) : lists;
+    return tokenizeTexts(this.#open(), text, options);
   }
 
   /**
@@ -158,10 +153,7 @@ export class Model extends EventEmitter<ModelEvents> {
    * @throws NOT_IN_PROCESS if the model was loaded with `isolate`.
    */
   tokenizeSync(text: string, options: TokenizeOptions = {}): Int32Array {
-    const { addSpecial, parseSpecial } = checkedTokenizeOptions(options);
-    if (typeof text !== 'string') throw invalidArgument('text', 'a string', text);
-    const model = this.#open();
-    return addonOf(model).tokenizeSync(model, text, addSpecial, parseSpecial);
+    return tokenizeAtOnce(this.#open(), text, options);
   }
 
   /**
@@ -174,15 +166,7 @@ export class Model extends EventEmitter<ModelEvents> {
     tokens: Int32Array | readonly number[] | readonly Int32Array[],
     options: DetokenizeOptions = {},
   ): Promise<string | string[]> {
-    checkKeys('detokenize options', options, ['removeSpecial', 'renderSpecial']);
-    const { removeSpecial = false, renderSpecial = false } = options;
-    checkBoolean('removeSpecial', removeSpecial);
-    checkBoolean('renderSpecial', renderSpecial);
-    const many = Array.isArray(tokens) && tokens[0] instanceof Int32Array;
-    const lists = many ? (tokens as Int32Array[]) : [toTokenArray('tokens', tokens as Int32Array | number[])];
-    const model = this.#open();
-    const texts = await addonOf(model).detokenize(model, lists, removeSpecial, renderSpecial);
-    return many ? texts : (texts[0] ?? '');
+    return detokenizeLists(this.#open(), tokens, options);
   }
 
   /**
@@ -542,12 +526,4 @@ function identityOf({
   vocabularySize,
 }: ModelMetadata): ChatFileModel {
   return { description, parameterCount, sizeBytes, vocabularySize };
-}
-
-function checkedTokenizeOptions(options: TokenizeOptions): Required<TokenizeOptions> {
-  checkKeys('tokenize options', options, ['addSpecial', 'parseSpecial']);
-  const { addSpecial = true, parseSpecial = false } = options;
-  checkBoolean('addSpecial', addSpecial);
-  checkBoolean('parseSpecial', parseSpecial);
-  return { addSpecial, parseSpecial };
 }
