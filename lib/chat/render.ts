@@ -13,7 +13,7 @@ import { grammarOfAnswer } from './hold-to-schema.js';
 import { type Json, toNativeMessages } from './native-messages.js';
 import { endThoughts } from './thoughts-grammar.js';
 import { withinTimeLimit } from './time-limit.js';
-import { boundCalls, callAtOnce } from './tool-grammar.js';
+import { boundCalls, boundIds, callAtOnce, closeAtOnce, escapeTexts } from './tool-grammar.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
 
 const templateKeys = [
@@ -132,7 +132,8 @@ const defaultMostCalls = 16;
 
 function toolGrammar(grammar: string, request: PromptRequest): string {
   const { toolChoice, parallelToolCalls, maxParallelToolCalls = defaultMostCalls } = request;
-  const bounded = boundCalls(grammar, parallelToolCalls === false ? 1 : maxParallelToolCalls);
+  const readable = escapeTexts(closeAtOnce(boundIds(grammar)));
+  const bounded = boundCalls(readable, parallelToolCalls === false ? 1 : maxParallelToolCalls);
   return toolChoice === 'required' ? callAtOnce(bounded) : bounded;
 }
 

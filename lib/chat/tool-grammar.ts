@@ -4,6 +4,12 @@ const textBeforeCalls = /\s*\buntil-\d+\??(?=\s+(?:space\s+)?[\w-]*tool-call)/g;
 /** Rules of llama.cpp's grammars that say how calls follow each other; each tool has rules of its own below them. */
 const ruleOfCalls = /^((?:kimi-k3-|ling3-)?tool-call(?:s|-root)?|tools) ::= (.*)$/gm;
 
+/** A tool whose rule ends with an argument, and so does not close the call itself. */
+const toolOfArguments = /^tool-[\w-]+ ::= .*\btool-[\w-]+-arg-[\w-]+[)*]*$/m;
+
+/** The id of a call, as any text or number. */
+const anyId = '("\\"" ( [^"\\\\] | "\\\\" ( ["\\\\/ bfnrt] | "u" [0-9a-fA-F]{4} ) )* "\\"" | json-number)';
+
 /** Calls in which several may stand as well, as in `tool-calls ::= (tool-call space)+`. */
 const callsOfCalls = /^tool-calls ::= \(tool-call space\)\+$/m;
 
@@ -64,4 +70,31 @@ export function boundCalls(grammar: string, most: number): string {
     /^tool-calls ::=.*$/m,
     `tool-calls ::= (one-tool-call space){1,${most}} | tool-call space\none-tool-call ::= ${boundBody(single, 1)}`,
   );
+}
+
+/**
+ * The grammar of calls that llama.cpp's parser reads: where the mark that ends a call follows an argument, as for GLM
+ * 4.6, the grammar admits white space in front of it, and the parser does not.
+ */
+export function closeAtOnce(grammar: string): string {
+  if (!toolOfArguments.test(grammar)) return grammar;
+  return grammar.replace(/^tool-call ::=.*$/m, (rule) =>
+    rule.replace(/(\btool-[\w-]+\)) space (?=")/g, '$1 '),
+  );
+}
+
+/**
+ * The grammar of calls whose texts are JSON: llama.cpp's general rule of a text admits line ends as they are, and a
+ * space behind a backslash.
+ */
+export function escapeTexts(grammar: string): string {
+  return grammar.replace(
+    /\[\^(["'])\\\\\] \| "\\\\" \( \[\1\\\\\/ bfnrt\]/g,
+    '[^$1\\\\\\x00-\\x1f] | "\\\\" ( [$1\\\\/bfnrt]',
+  );
+}
+
+/** The grammar of calls whose ids, where the model writes some, have an end: a small model may not find it. */
+export function boundIds(grammar: string): string {
+  return grammar.replaceAll(anyId, '("\\"" [a-zA-Z0-9_-]{1,40} "\\"" | [0-9]{1,9})');
 }

@@ -1,4 +1,5 @@
 import type * as build from '../build/toolchain.js';
+import type * as ggufTokens from '../gguf/special-tokens.js';
 import type * as host from '../host/describe-host.js';
 import type * as place from '../host/install-command.js';
 import type * as hubQuantization from '../hub/quantization.js';
@@ -19,8 +20,9 @@ type PublicPart = Pick<
   | 'getSystemInfo'
 >;
 
-/** What doctor and list tell about this machine and its cache, and programs have no use for. */
+/** What doctor, inspect and list tell about this machine, its models and its cache, and programs have no use for. */
 type DiagnosticPart = Pick<typeof build, 'inspectToolchain'> &
+  Pick<typeof ggufTokens, 'findSpecialTokens'> &
   Pick<typeof host, 'describeHost' | 'inspectHost'> &
   Pick<typeof place, 'currentPlace'> &
   Pick<typeof hubQuantization, 'quantizationOf'> &
@@ -43,11 +45,20 @@ export async function loadLibrary(): Promise<Library> {
   const parts = await Promise.all([
     import('../index.js'),
     import('../build/toolchain.js'),
+    import('../gguf/special-tokens.js'),
     import('../host/describe-host.js'),
     import('../host/install-command.js'),
     import('../hub/quantization.js'),
     import('../hub/settings.js'),
   ]);
-  const [publicPart, toolchain, machine, installation, quantization, settings] = parts;
-  return { ...publicPart, ...toolchain, ...machine, ...installation, ...quantization, ...settings };
+  const [publicPart, toolchain, tokens, machine, installation, quantization, settings] = parts;
+  return {
+    ...publicPart,
+    ...toolchain,
+    ...tokens,
+    ...machine,
+    ...installation,
+    ...quantization,
+    ...settings,
+  };
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AnswerReader } from '../../lib/chat/answer-reader.js';
-import { boundCalls, callAtOnce } from '../../lib/chat/tool-grammar.js';
+import { boundCalls, boundIds, callAtOnce, closeAtOnce, escapeTexts } from '../../lib/chat/tool-grammar.js';
 import type { ChatPart } from '../../lib/index.js';
 import { getAddon, type ModelHandle, type NativeChatMessage } from '../../lib/native/addon.js';
 import { readVendored, vendoredPath } from '../helpers/vendored.js';
@@ -86,7 +86,8 @@ async function createParse(given: ParserCase) {
   });
   if (rendered.grammar !== '') {
     // Each of them is one that the sampler takes, also in the forms that this library makes of it.
-    const bounded = [1, 3].map((most) => callAtOnce(boundCalls(rendered.grammar, most)));
+    const readable = escapeTexts(closeAtOnce(boundIds(rendered.grammar)));
+    const bounded = [1, 3].map((most) => callAtOnce(boundCalls(readable, most)));
     for (const grammar of [rendered.grammar, ...bounded]) {
       expect(await addon.matchesGrammar(model, grammar, new Int32Array())).toBeTypeOf('boolean');
     }

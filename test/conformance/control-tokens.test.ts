@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type PromptRequest, renderPrompt } from '../../lib/chat/render.js';
+import { readGgufMetadata } from '../../lib/gguf/index.js';
+import { findSpecialTokens } from '../../lib/gguf/special-tokens.js';
 import type { ChatMessage } from '../../lib/index.js';
 import { getAddon, type ModelHandle } from '../../lib/native/addon.js';
 import { readVendored, vendoredPath } from '../helpers/vendored.js';
@@ -59,6 +61,12 @@ describe.each(pairs)('with the vocabulary %s', (vocabulary, templates) => {
 
   afterAll(async () => {
     await getAddon().closeModel(model);
+  });
+
+  test('inspect tells which texts are covered without loading the model', async () => {
+    const report = await readGgufMetadata(vendoredPath('models', `ggml-vocab-${vocabulary}.gguf`));
+    const covered = new Set(findSpecialTokens(report)?.covered);
+    expect(covered).toEqual(new Set(control.filter((text) => text.length > 1)));
   });
 
   /** Which tokens of a prompt are control tokens, by text. */

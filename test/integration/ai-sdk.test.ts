@@ -132,7 +132,7 @@ describe('the AI SDK on a real model', () => {
     expect(warnings).toEqual(
       expect.arrayContaining([
         expect.objectContaining({ details: expect.stringContaining('maximum at #/properties/share') }),
-        expect.objectContaining({ details: expect.stringContaining('pattern at #/properties/mail') }),
+        expect.objectContaining({ details: expect.stringContaining('maxLength at #/properties/mail') }),
       ]),
     );
   });

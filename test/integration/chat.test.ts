@@ -31,6 +31,21 @@ describe('a chat', () => {
     expect(second.usage.promptTokens).toBeGreaterThan(first.usage.promptTokens);
   });
 
+  it('evaluates of a further turn only what that turn adds', async () => {
+    const chat = model.createChat({ system: 'You are a helpful assistant.', temperature: 0, maxTokens: 120 });
+    let before = (await chat.send('Say hello.').result).usage;
+    for (const message of ['Name a colour, please.', 'And now a river that is long.']) {
+      const { usage } = await chat.send(message).result;
+      const turn = `<|im_end|>\n<|im_start|>user\n${message}<|im_end|>\n<|im_start|>assistant\n`;
+      const added = await model.tokenize(turn, { addSpecial: false, parseSpecial: true });
+      // Of an answer that was cut, the last token was written, but not evaluated.
+      const cut = before.completionTokens === 120 ? 1 : 0;
+      expect(usage.promptTokens - usage.cachedTokens).toBeLessThanOrEqual(added.length + cut);
+      expect(usage.cachedTokens).toBeGreaterThan(before.promptTokens);
+      before = usage;
+    }
+  });
+
   it('ends its answer where the model ends it, and shows no control tokens', async () => {
     const chat = model.createChat({ temperature: 0, maxTokens: 200 });
     const result = await chat.send('Say hello.').result;

@@ -4,6 +4,7 @@ import type { Library } from '../../lib/cli/library.js';
 import { runCommandLine } from '../../lib/cli/program.js';
 import { createError } from '../../lib/errors.js';
 import { type GgufHeader, type GgufTensorInfo, type GgufValue, summarizeGguf } from '../../lib/gguf/index.js';
+import { findSpecialTokens } from '../../lib/gguf/special-tokens.js';
 import { createTestContext } from '../helpers/cli-context.js';
 
 function tensor(name: string, dimensions: number[], type: string, byteSize: number): GgufTensorInfo {
@@ -55,6 +56,7 @@ async function run(programArguments: string[], of: GgufHeader = header) {
       resolveModel,
       readGgufMetadata: async () => ({ ...summarizeGguf(of), metadata: of.metadata }),
       listCachedModels: async () => [],
+      findSpecialTokens,
     },
   });
   const exitCode = await runCommandLine(['inspect', ...programArguments], context);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { createError, LlamaNativeError } from '../../errors.js';
+import type { SpecialTokens } from '../../gguf/special-tokens.js';
 import type { GgufSummary } from '../../index.js';
 import { type CommandContext, exitCodes, writeJson, writeNote } from '../context.js';
 import { plainMetadata } from '../inspect/plain-metadata.js';
@@ -32,12 +33,13 @@ async function inspect(context: CommandContext, source: string, options: Inspect
   const { signal } = context.interrupts;
   const path = await findOnThisMachine(library, source, options);
   const report = await library.readGgufMetadata(path, { signal });
+  const specialTokens = library.findSpecialTokens(report);
   if (options.json === true) {
-    writeJson(context, { ...report, metadata: plainMetadata(report.metadata) });
+    writeJson(context, { ...report, specialTokens, metadata: plainMetadata(report.metadata) });
   } else if (options.template === true) {
     printTemplate(context, report);
   } else {
-    await printReport(context, report);
+    await printReport(context, report, specialTokens);
   }
 }
 
@@ -69,10 +71,14 @@ function printTemplate(context: CommandContext, report: GgufSummary): void {
   context.output.write(report.chatTemplate + end);
 }
 
-async function printReport(context: CommandContext, report: GgufSummary): Promise<void> {
+async function printReport(
+  context: CommandContext,
+  report: GgufSummary,
+  specialTokens: SpecialTokens | undefined,
+): Promise<void> {
   const { renderFacts, renderTable } = await import('../terminal/table.js');
   const { colours } = context.output;
-  context.output.write(renderFacts(factsOf(report), colours.cyan));
+  context.output.write(renderFacts([...factsOf(report), ...safetyOf(report, specialTokens)], colours.cyan));
   const columns = [
     { title: 'TYPE' },
     { title: 'TENSORS', align: 'right' },
@@ -119,6 +125,35 @@ function factsOf(report: GgufSummary): (readonly [string, string])[] {
     ['File', `${report.path} (${formatBytes(report.fileSize)}, GGUF version ${report.version})`],
   ];
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
+}
+
+/** Most texts that are shown; a vocabulary may have hundreds. */
+const mostTexts = 8;
+
+function listTexts(texts: readonly string[]): string {
+  const shown = texts.slice(0, mostTexts).map((text) => JSON.stringify(text));
+  const more = texts.length - shown.length;
+  return more > 0 ? `${shown.join(' ')} and ${more} more` : shown.join(' ');
+}
+
+/** Which texts that users write the model reads as more than text; see docs/chat.md. */
+function safetyOf(
+  { chatTemplate }: GgufSummary,
+  specialTokens: SpecialTokens | undefined,
+): (readonly [string, string])[] {
+  if (specialTokens === undefined) return [];
+  const { covered, uncovered, uncoveredInTemplate } = specialTokens;
+  const facts: (readonly [string, string])[] = [
+    ['Control tokens', `${covered.length}, plain text where a user of a chat writes them`],
+  ];
+  if (uncovered.length > 0)
+    facts.push(['Found in any text', `${uncovered.length} other tokens: ${listTexts(uncovered)}`]);
+  if (chatTemplate === undefined) return facts;
+  const safety =
+    uncoveredInTemplate.length === 0
+      ? 'users cannot write its marks'
+      : `users can write its marks ${listTexts(uncoveredInTemplate)}`;
+  return [...facts, ['Template safety', safety]];
 }
 
 function headsOf({ headCount, keyValueHeadCount }: GgufSummary): string | undefined {
