@@ -1,4 +1,5 @@
 import { createError, type LlamaNativeError } from '../errors.js';
+import { toNativePattern } from '../generate/regex-grammar.js';
 import { isStandardSchema, standardToJsonSchema } from '../schema/standard-schema.js';
 import { toJsonText } from './check-messages.js';
 import type { Json } from './native-messages.js';
@@ -10,6 +11,16 @@ export function invalidTool(name: string, problem: string, cause?: unknown): Lla
     cause,
     details: { name },
   });
+}
+
+/** The pattern as llama.cpp's converter reads it. */
+function toReadablePattern(name: string, pattern: string): string {
+  try {
+    return toNativePattern(pattern);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalidTool(name, `has parameters with a pattern that no grammar can express: ${reason}`, error);
+  }
 }
 
 /**
@@ -27,7 +38,9 @@ export function toParameterSchema(name: string, { parameters }: Tool): { readonl
     const reason = error instanceof Error ? error.message : String(error);
     throw invalidTool(name, `has parameters that cannot be used: ${reason}`, error);
   }
-  const plain: unknown = JSON.parse(text);
+  const plain: unknown = JSON.parse(text, (key, value) => {
+    return key === 'pattern' && typeof value === 'string' ? toReadablePattern(name, value) : value;
+  });
   const type = (plain as { type?: unknown } | null)?.type;
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain) || type !== 'object') {
     throw invalidTool(name, "has parameters that are no JSON schema of an object. Expected type: 'object'.");

@@ -58,6 +58,33 @@ describe('the smallest model, forced to call a tool', () => {
     }
   });
 
+  it('writes texts that fit a pattern with classes of characters', { timeout: 120_000 }, async () => {
+    const template = await readVendored('models', 'templates', 'Qwen-Qwen2.5-7B-Instruct.jinja');
+    const month = { type: 'string', pattern: '^\\d{4}-\\d\\d$' } as const;
+    const calendar = tool({
+      description: 'The days of a month.',
+      parameters: { type: 'object', properties: { month }, required: ['month'], additionalProperties: false },
+    });
+    const { toolCalls } = await model.chat([{ role: 'user', content: 'How long is May 2031?' }], {
+      template,
+      tools: { calendar },
+      toolChoice: 'required',
+      parallelToolCalls: false,
+      seed: 1,
+      maxTokens: 100,
+    }).result;
+    expect((toolCalls[0]?.arguments as { month: string }).month).toMatch(/^\d{4}-\d\d$/);
+  });
+
+  it('cannot be given a pattern that no grammar expresses', () => {
+    const word = { type: 'string', pattern: '(?=a)b' } as const;
+    const parameters = { type: 'object', properties: { word } } as const;
+    const messages = [{ role: 'user', content: 'Hello' }] as const;
+    expect(() =>
+      model.chat(messages, { tools: { say: tool({ description: 'Says it.', parameters }) } }),
+    ).toThrow(expect.objectContaining({ code: 'INVALID_TOOL', message: expect.stringContaining('pattern') }));
+  });
+
   it('sends the result back to the model, which answers in words', async () => {
     const weather = tool({ description: 'The weather.', parameters, execute: () => 'clear' });
     const template = await readVendored('models', 'templates', 'Qwen-Qwen2.5-7B-Instruct.jinja');
