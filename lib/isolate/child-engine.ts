@@ -161,6 +161,7 @@ export class ChildEngine {
   /** Ends the process, and with CLOSED whatever is in flight. */
   async close(): Promise<void> {
     this.#end('asked');
+    this.#process.setReferenced(true); // else a program that has nothing else to do ends while it waits
     await this.#process.ended;
   }
 
