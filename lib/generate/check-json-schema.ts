@@ -288,16 +288,33 @@ function checkPattern(schema: JsonSchema, path: string): void {
   if (other !== undefined) refuse(path, other, `the keyword ${other} is not supported beside pattern`);
 }
 
+/** Deepest nesting of arrays and objects; the addon has the same limit. */
+const deepestValue = 200;
+
+/** Whether arrays and objects lie in each other deeper than the bound. */
+function isDeeper(value: unknown, bound: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return bound === 0 || Object.values(value).some((inner) => isDeeper(inner, bound - 1));
+}
+
+/** The schema as JSON has it: without cycles, and not so deep that reading it would overflow the stack. */
+function toPlainSchema(schema: JsonSchema): JsonSchema {
+  if (isDeeper(schema, deepestValue))
+    refuse('#', '', `schemas are nested more than ${deepest} deep, or values more than ${deepestValue} deep`);
+  try {
+    return JSON.parse(JSON.stringify(schema));
+  } catch (cause) {
+    throw createError('INVALID_SCHEMA', 'Expected a JSON schema that can be written as JSON.', { cause });
+  }
+}
+
 /**
  * Checks that a grammar can express a JSON schema: what llama.cpp would drop without a word is refused.
  * @returns the schema as JSON.
  * @throws InvalidArgumentError INVALID_SCHEMA that names the keyword or reference.
  */
 export function toSchemaText(schema: JsonSchema): string {
-  new Checker(schema).check(schema, '#', 0);
-  try {
-    return JSON.stringify(schema, withoutEmptyKeywords);
-  } catch (cause) {
-    throw createError('INVALID_SCHEMA', 'Expected a JSON schema that can be written as JSON.', { cause });
-  }
+  const plain = toPlainSchema(schema);
+  new Checker(plain).check(plain, '#', 0);
+  return JSON.stringify(plain, withoutEmptyKeywords);
 }
