@@ -21,7 +21,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'in-process',
-          include: ['test/{unit,conformance,integration,stress}/**/*.test.ts'],
+          include: ['test/{unit,conformance,integration,stress,regressions}/**/*.test.ts'],
           sequence: { groupOrder: 1 },
         },
       },

@@ -3,6 +3,7 @@
 #include <chat.h>
 
 #include <cctype>
+#include <chrono>
 #include <map>
 #include <utility>
 
@@ -13,8 +14,17 @@
 #include "model.h"
 #include "promise_worker.h"
 #include "template_guard.h"
+#include "work_budget.h"
 
 namespace {
+
+// Templates take milliseconds, and long conversations more: llama.cpp renders each some twenty times to learn
+// what it can do, and copies texts for each block that they are in.
+WorkBudget RenderingBudget(size_t conversation_bytes) {
+  constexpr size_t megabyte = size_t{1} << 20;
+  // The library gives up after ten seconds.
+  return WorkBudget(std::chrono::seconds(9), 64 * megabyte + 400 * conversation_bytes);
+}
 
 struct RenderRequest {
   std::shared_ptr<Model> model;
@@ -93,6 +103,7 @@ common_chat_params Apply(const RenderRequest& request) {
   // Refuses what llama.cpp would turn into "any text", or could not follow.
   if (!request.json_schema.empty()) GrammarOfJsonSchema(request.json_schema);
   const LogCapture log;
+  const WorkBudget budget = RenderingBudget(request.messages.size());
   try {
     // llama.cpp ignores the given texts of the special tokens when it has a model to take them from.
     const llama_model* model = request.has_special_text ? nullptr : request.model->model;
@@ -100,7 +111,8 @@ common_chat_params Apply(const RenderRequest& request) {
         model, request.chat_template, request.begin_of_sequence, request.end_of_sequence);
     return common_chat_templates_apply(templates.get(), ToInputs(request));
   } catch (const std::exception& error) {
-    throw Failure("CHAT_TEMPLATE_FAILED", "The chat template could not be rendered: " + ReasonOf(error, log));
+    const std::string reason = budget.Reason() != nullptr ? budget.Reason() : ReasonOf(error, log);
+    throw Failure("CHAT_TEMPLATE_FAILED", "The chat template could not be rendered: " + reason);
   }
 }
 

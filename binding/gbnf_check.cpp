@@ -16,6 +16,8 @@ constexpr uint64_t most_repetitions = 2000;  // llama.cpp's own limit
 constexpr uint64_t most_elements = 500'000;
 constexpr uint64_t most_beginnings =
     10'000;  // of one rule: so many stacks may llama.cpp have to follow at once
+constexpr uint64_t most_skipped =
+    1000;  // of those, behind parts that may be empty: there such stacks multiply
 constexpr uint64_t most_work = 50'000'000;  // of llama.cpp's search for left recursion
 constexpr uint64_t no_limit = UINT64_MAX;
 
@@ -375,6 +377,7 @@ class Beginnings {
         empty_(FindEmptyRules(rules)),
         state_(rules.size(), State::fresh),
         counts_(rules.size()),
+        skipped_(rules.size()),
         work_(rules.size()) {}
 
   void Check() {
@@ -388,9 +391,13 @@ class Beginnings {
 
  private:
   enum class State { fresh, open, done };
+  struct First {
+    int32_t rule;
+    bool skips;  // what stands before it is empty then
+  };
   struct Frame {
     int32_t rule;
-    std::vector<int32_t> next;
+    std::vector<First> next;
     size_t at = 0;
   };
 
@@ -400,12 +407,12 @@ class Beginnings {
 
   // The rules it may begin with. A repetition that ends in itself behind parts that may be empty goes round
   // without growing, and llama.cpp notices that.
-  std::vector<int32_t> FirstRules(int32_t rule) const {
-    std::vector<int32_t> first;
+  std::vector<First> FirstRules(int32_t rule) const {
+    std::vector<First> first;
     for (const Sequence& sequence : rules_[rule].alternatives) {
       for (size_t i = 0; i < sequence.size() && sequence[i].rule >= 0; i++) {
         const bool goes_round = sequence[i].rule == rule && i > 0 && i + 1 == sequence.size();
-        if (!goes_round) first.push_back(sequence[i].rule);
+        if (!goes_round) first.push_back({sequence[i].rule, i > 0});
         if (!empty_[sequence[i].rule]) break;
       }
     }
@@ -423,7 +430,7 @@ class Beginnings {
     while (!frames.empty()) {
       Frame& frame = frames.back();
       if (frame.at < frame.next.size()) {
-        const int32_t next = frame.next[frame.at++];
+        const int32_t next = frame.next[frame.at++].rule;
         if (state_[next] == State::open) {
           Refuse("the rule " + rules_[next].name + " begins with itself (left recursion)");
         }
@@ -439,15 +446,22 @@ class Beginnings {
     uint64_t count = rules_[frame.rule].alternatives.size();
     uint64_t work = 1;
     for (const Sequence& sequence : rules_[frame.rule].alternatives) work += ElementsOf(sequence, 0);
-    for (const int32_t next : frame.next) {
+    uint64_t skipped = 0;
+    for (const auto& [next, skips] : frame.next) {
       count = std::min(most_beginnings + 1, count + counts_[next]);
+      skipped = std::min(most_skipped + 1, skipped + (skips ? counts_[next] : skipped_[next]));
       work = std::min(most_work + 1, work + work_[next]);
     }
     if (count > most_beginnings) {
       Refuse("the rule " + rules_[frame.rule].name + " can begin in more than " +
              std::to_string(most_beginnings) + " ways");
     }
+    if (skipped > most_skipped) {
+      Refuse("the rule " + rules_[frame.rule].name + " can begin in more than " +
+             std::to_string(most_skipped) + " ways behind parts that may be empty");
+    }
     counts_[frame.rule] = count;
+    skipped_[frame.rule] = skipped;
     work_[frame.rule] = work;
     state_[frame.rule] = State::done;
   }
@@ -456,6 +470,7 @@ class Beginnings {
   const std::vector<bool> empty_;
   std::vector<State> state_;
   std::vector<uint64_t> counts_;
+  std::vector<uint64_t> skipped_;
   std::vector<uint64_t> work_;
 };
 

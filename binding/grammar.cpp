@@ -11,13 +11,30 @@
 #include "json-schema-to-grammar.h"
 #include "logits_scan.h"
 #include "promise_worker.h"
+#include "work_budget.h"
 
 namespace {
 
 constexpr float minus_infinity = -std::numeric_limits<float>::infinity();
 constexpr float allowed_mark = 0;
 // A grammar so ambiguous that one token takes longer would soon stop all generations of its context.
-constexpr auto most_time = std::chrono::seconds(5);
+constexpr auto most_time = std::chrono::seconds(2);
+constexpr size_t most_bytes = size_t{256} << 20;
+
+// Does something that takes long if the grammar is ambiguous.
+template <typename Work>
+void WithinBudget(Work work) {
+  const WorkBudget budget(most_time, most_bytes);
+  try {
+    work();
+  } catch (const Failure&) {
+    throw;
+  } catch (const std::exception&) {
+    if (budget.Reason() == nullptr) throw;
+    throw Failure("INVALID_GRAMMAR", std::string("The grammar is too ambiguous: following it, ") +
+                                         budget.Reason() + ". Let each alternative begin differently.");
+  }
+}
 
 constexpr size_t longest_schema = size_t{1} << 20;
 constexpr int deepest_schema = 200;
@@ -88,7 +105,7 @@ Grammar::Grammar(std::shared_ptr<Model> model, const std::string& text,
   prunes_ = !CheckGrammar(text).names_tokens;
   model_->Tree();  // made here rather than on the thread that generates
   LogCapture log;
-  try {
+  const auto make = [&] {
     if (triggers.empty()) {
       matcher_.reset(llama_sampler_init_grammar(model_->vocabulary, text.c_str(), "root"));
     } else {
@@ -97,6 +114,11 @@ Grammar::Grammar(std::shared_ptr<Model> model, const std::string& text,
       matcher_.reset(llama_sampler_init_grammar_lazy_patterns(model_->vocabulary, text.c_str(), "root",
                                                               patterns.data(), patterns.size(), nullptr, 0));
     }
+  };
+  try {
+    WithinBudget(make);
+  } catch (const Failure&) {
+    throw;
   } catch (const std::exception& error) {
     throw Failure("INVALID_GRAMMAR", std::string("llama.cpp refused the grammar: ") + error.what());
   }
@@ -106,14 +128,8 @@ Grammar::Grammar(std::shared_ptr<Model> model, const std::string& text,
 // Gives negative infinity to those that may not come next.
 void Grammar::Check(std::vector<llama_token_data>& candidates) const {
   if (candidates.empty()) return;
-  const auto begin = std::chrono::steady_clock::now();
   llama_token_data_array array = {candidates.data(), candidates.size(), -1, false};
-  llama_sampler_apply(matcher_.get(), &array);
-  if (std::chrono::steady_clock::now() - begin < most_time) return;
-  throw Failure(
-      "INVALID_GRAMMAR",
-      "The grammar is too ambiguous: checking the next token took seconds. Let each alternative begin "
-      "differently.");
+  WithinBudget([&] { llama_sampler_apply(matcher_.get(), &array); });
 }
 
 bool Grammar::Allows(llama_token token) const {
@@ -123,6 +139,7 @@ bool Grammar::Allows(llama_token token) const {
 }
 
 llama_token Grammar::End() const {
+  const WorkBudget budget(most_time, most_bytes);
   for (const llama_token token : model_->EndTokens()) {
     if (Allows(token)) return token;
   }
@@ -132,6 +149,7 @@ llama_token Grammar::End() const {
 // Level by level: below a token that is not allowed no other is.
 template <typename Found>
 void Grammar::VisitAllowed(Found found) const {
+  const WorkBudget budget(most_time, most_bytes);
   const TokenTree& tree = model_->Tree();
   std::vector<llama_token_data> level;
   for (const llama_token token : tree.Roots()) level.push_back({token, allowed_mark, 0.0F});
@@ -196,7 +214,7 @@ void Grammar::CopyAllowedSlowly(const float* logits, std::vector<float>& row) co
 
 void Grammar::Accept(llama_token token) {
   if (llama_vocab_is_eog(model_->vocabulary, token) && !Allows(token)) return;  // llama.cpp aborts here
-  llama_sampler_accept(matcher_.get(), token);
+  WithinBudget([&] { llama_sampler_accept(matcher_.get(), token); });
 }
 
 Napi::Value JsonSchemaToGrammar(const Napi::CallbackInfo& info) {

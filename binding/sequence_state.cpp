@@ -6,6 +6,7 @@
 #include <string>
 
 #include "errors.h"
+#include "state_limit.h"
 
 namespace {
 
@@ -110,6 +111,7 @@ bool SequenceStates::Load(llama_seq_id sequence, const StateBytes& bytes) const 
   std::memcpy(&header, bytes.data.get(), sizeof(Header));
   const uint8_t* payload = bytes.data.get() + sizeof(Header);
   size_t read = 0;
+  const StateLimit limit(bytes.size);
   try {
     read = llama_state_seq_set_data(context_, payload, bytes.size - sizeof(Header), sequence);
   } catch (const std::exception&) {

@@ -21,6 +21,7 @@ constexpr int deepest_brackets = 100;
 constexpr int deepest_blocks = 100;
 constexpr int most_branches = 500;
 constexpr double longest_range = 100000;
+constexpr double widest_indent = 1000;
 
 [[noreturn]] void Refuse(const std::string& reason) {
   throw Failure("CHAT_TEMPLATE_FAILED", "The chat template cannot be used: " + reason);
@@ -76,6 +77,7 @@ class Walker {
           break;
         case token::identifier:
           CheckIdentifier(i, end);
+          CheckIndent(i, end);
           break;
         default:
           break;
@@ -96,6 +98,17 @@ class Walker {
       if (tokens_[i].t == token::numeric_literal && std::stod(tokens_[i].value) > longest_range) {
         Refuse("it loops over a range of " + tokens_[i].value + ".");
       }
+    }
+  }
+
+  // Each line gets so many blanks: indent(n), indent(width=n), tojson(indent=n).
+  void CheckIndent(size_t i, size_t end) {
+    if (tokens_[i].value != "indent" && tokens_[i].value != "width") return;
+    const bool argument =
+        i + 2 < end && (tokens_[i + 1].t == token::open_paren || tokens_[i + 1].t == token::equals);
+    if (!argument || tokens_[i + 2].t != token::numeric_literal) return;
+    if (std::stod(tokens_[i + 2].value) > widest_indent) {
+      Refuse("it indents by " + tokens_[i + 2].value + " characters.");
     }
   }
 

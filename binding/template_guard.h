@@ -5,6 +5,6 @@
 #include <string>
 
 // Throws CHAT_TEMPLATE_FAILED for a template with a syntax error, one that is too large or nested too deep,
-// or one with a macro that calls itself whatever its arguments. A macro whose own condition never becomes
-// false is not found: only an isolated process stops that.
+// or one with a macro that calls itself whatever its arguments. What is not found here spends the budget of
+// the rendering; see work_budget.h.
 void CheckTemplate(const std::string& source);

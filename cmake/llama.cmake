@@ -63,6 +63,27 @@ add_subdirectory("${LLAMA_CPP_DIR}/ggml" vendor/ggml EXCLUDE_FROM_ALL)
 set(BUILD_SHARED_LIBS OFF)
 add_subdirectory("${LLAMA_CPP_DIR}" vendor/llama.cpp EXCLUDE_FROM_ALL)
 
+# See the headers: the engines of chat templates and of grammars get limits, and so do saved states.
+function(include_first target source header)
+  set(path "${CMAKE_CURRENT_SOURCE_DIR}/cmake/${header}")
+  if(MSVC)
+    set(option "/FI${path}")
+  else()
+    set(option -include "${path}")
+  endif()
+  set_source_files_properties("${LLAMA_CPP_DIR}/${source}" TARGET_DIRECTORY ${target}
+    PROPERTIES COMPILE_OPTIONS "${option}" OBJECT_DEPENDS "${path}")
+endfunction()
+
+foreach(source runtime value string)
+  include_first(llama-common common/jinja/${source}.cpp template-budget.h)
+endforeach()
+set_source_files_properties("${LLAMA_CPP_DIR}/common/jinja/value.cpp" TARGET_DIRECTORY llama-common
+  PROPERTIES COMPILE_DEFINITIONS LLAMA_NATIVE_BUDGET_OF_VALUES)
+include_first(llama src/llama-grammar.cpp grammar-budget.h)
+include_first(llama src/llama-kv-cache.cpp state-limit.h)
+include_first(llama src/llama-memory-recurrent.cpp state-limit.h)
+
 # Lists every target declared in a directory and below it.
 function(collect_targets directory result)
   get_property(targets DIRECTORY "${directory}" PROPERTY BUILDSYSTEM_TARGETS)

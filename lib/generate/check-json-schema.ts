@@ -302,20 +302,36 @@ function withoutEmptyKeywords(schema: JsonSchema): JsonSchema {
   return others;
 }
 
-/** Checks a schema, and writes it as JSON with its patterns rewritten. */
-function writeSchema(schema: JsonSchema, rewrite: (pattern: string) => string): string {
-  const checker = new Checker(schema, rewrite);
-  checker.check(schema, '#', 0);
-  const toWritten = (_key: string, value: unknown): unknown => {
-    if (!isSchema(value)) return value;
-    const pattern = checker.patterns.get(value);
-    return pattern === undefined ? withoutEmptyKeywords(value) : { ...value, pattern };
-  };
+/** Deepest nesting of arrays and objects; the addon has the same limit. */
+const deepestValue = 200;
+
+/** Whether arrays and objects lie in each other deeper than the bound. */
+function isDeeper(value: unknown, bound: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return bound === 0 || Object.values(value).some((inner) => isDeeper(inner, bound - 1));
+}
+
+/** The schema as JSON has it: without cycles, and not so deep that reading it would overflow the stack. */
+function toPlainSchema(schema: JsonSchema): JsonSchema {
+  if (isDeeper(schema, deepestValue))
+    refuse('#', '', `schemas are nested more than ${deepest} deep, or values more than ${deepestValue} deep`);
   try {
-    return JSON.stringify(schema, toWritten);
+    return JSON.parse(JSON.stringify(schema));
   } catch (cause) {
     throw createError('INVALID_SCHEMA', 'Expected a JSON schema that can be written as JSON.', { cause });
   }
+}
+
+/** Checks a schema, and writes it as JSON with its patterns rewritten. */
+function writeSchema(schema: JsonSchema, rewrite: (pattern: string) => string): string {
+  const plain = toPlainSchema(schema);
+  const checker = new Checker(plain, rewrite);
+  checker.check(plain, '#', 0);
+  return JSON.stringify(plain, (_key: string, value: unknown): unknown => {
+    if (!isSchema(value)) return value;
+    const pattern = checker.patterns.get(value);
+    return pattern === undefined ? withoutEmptyKeywords(value) : { ...value, pattern };
+  });
 }
 
 /**

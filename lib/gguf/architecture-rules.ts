@@ -58,6 +58,19 @@ export const architecturesWithFixedGraphs = names(`
   minimax-m3 hy_v4
 `);
 
+/** The query matrix is as wide as the embeddings (`create_tensor_qkv(…, n_embd, n_embd, …)`), and is then cut into heads. */
+export const architecturesWithSquareQuery = names(`
+  arctic baichuan bert bitnet chameleon codeshell cohere2 command-r deepseek dream eurobert grok internlm2 jamba
+  jina-bert-v2 jina-bert-v3 lfm2 lfm2moe llada-moe nemotron nomic-bert nomic-bert-moe olmo olmo2 olmoe orion phi2 phi3
+  phimoe plamo qwen2 qwen2moe qwen2vl stablelm starcoder2 xverse
+`);
+
+/** The graph asserts that two vectors are kept of each layer (`token_shift_count == 2`). */
+export const architecturesWithTokenShift = names('rwkv6 rwkv7');
+
+/** The embeddings are cut into heads of `wkv.head_size`, and the kernel takes 64 values of a head at once. */
+export const architecturesWithWkvHeads = names('rwkv6 rwkv6qwen2 rwkv7 arwkv7');
+
 /** Counts that something is divided by, or that are asserted not to be 0, wherever they are given. */
 export const countsNeverZero = [
   'ssm.group_count',

@@ -6,6 +6,9 @@ import {
   architecturesWithoutRope,
   architecturesWithRopeSections,
   architecturesWithSlidingWindow,
+  architecturesWithSquareQuery,
+  architecturesWithTokenShift,
+  architecturesWithWkvHeads,
   countsNeverZero,
 } from './architecture-rules.js';
 import { Hyperparameters } from './hyperparameters.js';
@@ -35,6 +38,7 @@ export function checkArchitecture(header: GgufHeader, architecture: string): voi
   checkDivisors(facts);
   checkHeads(facts);
   checkSlidingWindow(facts);
+  checkRecurrence(facts);
 }
 
 function checkLayers(facts: Hyperparameters): void {
@@ -135,6 +139,24 @@ function checkHeads(facts: Hyperparameters): void {
   checkHeadSizes(facts, Math.floor((facts.count('embedding_length') ?? 0) / heads));
 }
 
+/** Cutting the queries into heads is an assertion that no value is left over. */
+function checkQueries(facts: Hyperparameters, keyLength: number): void {
+  const embedding = facts.count('embedding_length');
+  if (embedding === undefined || !architecturesWithSquareQuery.has(facts.architecture)) {
+    return;
+  }
+  const wrong = facts
+    .perLayer('attention.head_count')
+    .find((heads) => heads > 0 && heads * keyLength !== embedding);
+  if (wrong !== undefined) {
+    throw facts.refuse(
+      'attention.head_count',
+      wrong,
+      `${embedding / keyLength}, for keys of ${keyLength} values`,
+    );
+  }
+}
+
 function checkHeadSizes(facts: Hyperparameters, defaultLength: number): void {
   const keyLength = facts.count('attention.key_length') ?? defaultLength;
   const valueLength = facts.count('attention.value_length') ?? defaultLength;
@@ -143,6 +165,7 @@ function checkHeadSizes(facts: Hyperparameters, defaultLength: number): void {
     'attention.value_length_swa',
     'rope.dimension_count_swa',
   ];
+  checkQueries(facts, keyLength);
   const isUniform = !hasSlidingSizes.some((name) => facts.has(name));
   if (isUniform && architecturesWithEqualHeads.has(facts.architecture) && keyLength !== valueLength) {
     throw facts.refuse('attention.value_length', valueLength, `${keyLength}, the length of a key`);
@@ -197,5 +220,20 @@ function checkSlidingWindow(facts: Hyperparameters): void {
     facts.count(name) === undefined ? pattern.some((value) => value !== 0) : pattern[0] !== 1;
   if (!usesWindow) {
     throw facts.refuse(name, pattern[0], 'at least one layer with a sliding window');
+  }
+}
+
+function checkRecurrence(facts: Hyperparameters): void {
+  const shifts = facts.count('token_shift_count') ?? 2;
+  if (architecturesWithTokenShift.has(facts.architecture) && shifts !== 2) {
+    throw facts.refuse('token_shift_count', shifts, '2');
+  }
+  const size = facts.count('wkv.head_size');
+  const embedding = facts.count('embedding_length');
+  if (size === undefined || embedding === undefined || !architecturesWithWkvHeads.has(facts.architecture)) {
+    return;
+  }
+  if (size % 64 !== 0 || embedding % size !== 0) {
+    throw facts.refuse('wkv.head_size', size, `a multiple of 64 that divides ${embedding}`);
   }
 }

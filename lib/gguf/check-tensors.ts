@@ -11,8 +11,12 @@ const typesOfNoWeight = new Set(['I8', 'I16', 'I32', 'I64', 'F64', 'Q8_1', 'Q8_K
 /** Lookup tables of token or expert ids, which are whole numbers. Source: `FFN_GATE_TID2EID`, `D2T` in llama-arch.cpp. */
 const namesOfIdTables = /(tid2eid|d2t)/;
 
-/** Tensors that are added, multiplied element by element, or scale positions: the CPU has kernels for F32 only. */
-const namesOfFullPrecision = /(norm\w*\.weight|\.bias|rope_(freqs|factors_long|factors_short)\.weight)$/;
+/**
+ * Tensors that are added, multiplied element by element, or scale positions, and the weights of short convolutions: the
+ * CPU has kernels for F32 only. Tensors of one dimension are all of that kind.
+ */
+const namesOfFullPrecision =
+  /(norm\w*\.weight|\.bias|rope_(freqs|factors_long|factors_short)\.weight|_mix_lerp_\w+\.weight|ssm_conv1d\w*\.weight|shortconv\.conv\.weight|\.ssm_a)$/;
 
 /**
  * Holds the tensors of a model against the file, and against what llama.cpp computes with. It reads them where they lie
@@ -34,7 +38,9 @@ export function checkTensors(header: GgufHeader): void {
 }
 
 function checkType(header: GgufHeader, tensor: GgufTensorInfo): void {
-  const isFullPrecision = namesOfFullPrecision.test(tensor.name);
+  const isIdTable = namesOfIdTables.test(tensor.name);
+  const isVector = tensor.dimensions.length === 1 && !isIdTable;
+  const isFullPrecision = isVector || namesOfFullPrecision.test(tensor.name);
   if (isFullPrecision && tensor.type !== 'F32') {
     throw unsupportedModel(
       header.path,
@@ -45,7 +51,7 @@ function checkType(header: GgufHeader, tensor: GgufTensorInfo): void {
       },
     );
   }
-  if (typesOfNoWeight.has(tensor.type) && !namesOfIdTables.test(tensor.name)) {
+  if (typesOfNoWeight.has(tensor.type) && !isIdTable) {
     throw unsupportedModel(
       header.path,
       `tensor '${tensor.name}' has type ${tensor.type}, which llama.cpp cannot compute with as a weight.`,

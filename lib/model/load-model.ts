@@ -15,7 +15,7 @@ import { checkPrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import { createError, LlamaNativeError } from '../errors.js';
 import { checkModelFile, type GgufHeader } from '../gguf/index.js';
 import { resolveModel } from '../hub/index.js';
-import { checkIsolateOptions, startIsolatedEngine } from '../isolate/index.js';
+import { checkIsolateOptions, type IsolatedEngine, startIsolatedEngine } from '../isolate/index.js';
 import { type Addon, addonOf, getAddon, type ModelHandle } from '../native/addon.js';
 import { checkAdapters, findAdapters, type ModelAdapters, noAdapters, openAdapters } from './adapters.js';
 import { checkCacheFits } from './cache-size.js';
@@ -233,6 +233,19 @@ async function createEngine(
  * ```
  */
 export async function loadModel(source: string, options: LoadModelOptions = {}): Promise<Model> {
+  const startEngine = async () => (isIsolated(options) ? startIsolatedEngine(options.isolate) : undefined);
+  return loadModelInto(startEngine, source, options);
+}
+
+/**
+ * As {@link loadModel}, into the engine that is started once the file has been checked. The model closes it.
+ * @internal
+ */
+export async function loadModelInto(
+  startEngine: () => Promise<IsolatedEngine | undefined>,
+  source: string,
+  options: LoadModelOptions,
+): Promise<Model> {
   if (typeof source !== 'string' || source === '')
     throw invalidArgument('source', 'a path, hf:owner/repo or URL', source);
   checkLoadOptions(options);
@@ -247,7 +260,7 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
   const { draftModel } = options.speculative ?? {};
   const draft = draftModel === undefined || vocabOnly ? undefined : await findModel(draftModel, options);
 
-  const isolatedEngine = isIsolated(options) ? await startIsolatedEngine(options.isolate) : undefined;
+  const isolatedEngine = await startEngine();
   const addon = isolatedEngine?.addon ?? getAddon();
   const opened: ModelHandle[] = [];
   const open = async (file: string) => {

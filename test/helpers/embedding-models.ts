@@ -1,7 +1,8 @@
 /** Small models with random weights and a real WordPiece vocabulary, of the kinds that embeddings are computed with. */
 import type { GgufValueInput } from '../../lib/gguf/write.js';
-import { text, uint32 } from './gguf-files.js';
-import { RandomWeights, writeRandomModel } from './random-weights.js';
+import { text, uint32 } from './gguf-values.js';
+import { writeRandomModel } from './random-models.js';
+import { RandomWeights } from './random-weights.js';
 
 /** Sizes of {@link writeBertModel}: what all-MiniLM-L6-v2 has, made smaller. */
 export const bertSizes = { layers: 2, embedding: 64, feedForward: 128, heads: 4, context: 128 } as const;
@@ -41,11 +42,15 @@ export async function writeBertModel(pooling?: keyof typeof poolingTypes): Promi
     ...linear(`${name}.ffn_down`, feedForward, embedding),
     ...norm(`${name}.layer_output_norm`),
   ];
-  return writeRandomModel(`bert-${pooling ?? 'plain'}.gguf`, hyperparameters, (vocabularySize) => [
-    weights.matrix('token_embd.weight', embedding, vocabularySize),
-    weights.matrix('token_types.weight', embedding, 2),
-    weights.matrix('position_embd.weight', embedding, context),
-    ...norm('token_embd_norm'),
-    ...Array.from({ length: layers }, (_, index) => layer(`blk.${index}`)).flat(),
-  ]);
+  return writeRandomModel({
+    name: `bert-${pooling ?? 'plain'}`,
+    hyperparameters: hyperparameters,
+    tensorsFor: (vocabularySize) => [
+      weights.matrix('token_embd.weight', embedding, vocabularySize),
+      weights.matrix('token_types.weight', embedding, 2),
+      weights.matrix('position_embd.weight', embedding, context),
+      ...norm('token_embd_norm'),
+      ...Array.from({ length: layers }, (_, index) => layer(`blk.${index}`)).flat(),
+    ],
+  });
 }

@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterAll, expect } from 'vitest';
 import { LlamaNativeError } from '../../lib/errors.js';
 import { type GgufTensorInput, type GgufValueInput, writeGguf } from '../../lib/gguf/write.js';
+import { strings, text, uint32 } from './gguf-values.js';
+
+export { strings, text, uint32 } from './gguf-values.js';
 
 /** Changes to the metadata of {@link writeTinyModel}; undefined takes a key away. */
 export type MetadataChanges = Readonly<Record<string, GgufValueInput | undefined>>;
@@ -29,21 +32,6 @@ export async function writeBytes(bytes: Uint8Array | string, name?: string): Pro
   const path = await temporaryFile(name);
   await writeFile(path, bytes);
   return path;
-}
-
-/** A value of type uint32. */
-export function uint32(value: number): GgufValueInput {
-  return { type: 'uint32', value };
-}
-
-/** A value of type string. */
-export function text(value: string): GgufValueInput {
-  return { type: 'string', value };
-}
-
-/** An array of strings. */
-export function strings(...value: string[]): GgufValueInput {
-  return { type: 'array', elementType: 'string', value };
 }
 
 /** Metadata of a model that passes every check, small enough to write out. */

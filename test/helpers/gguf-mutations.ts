@@ -37,10 +37,16 @@ export interface Change {
 /** Makes mutation number `index` of a seed; always the same one. */
 export function mutate(seed: MutationSeed, index: number): Mutation {
   const random = new Random(index * 0x9e3779b1 + seed.name.length * 0x85ebca6b);
+  const mutation = mutateAtRandom(seed, random);
+  return { ...mutation, name: `${seed.name} #${index}: ${mutation.name}` };
+}
+
+/** Makes a mutation of a seed; always the same one of the same numbers. */
+export function mutateAtRandom(seed: MutationSeed, random: Random): Mutation {
   const weighted = seed.header.tensors.length > 0 ? [...common, ...withTensors] : common;
   const change = random.pick(weighted)(seed, random);
   return {
-    name: `${seed.name} #${index}: ${change.what}`,
+    name: change.what,
     header: change.header,
     fileSize: change.fileSize ?? Math.max(change.header.length, seed.bytes.length),
   };

@@ -1,24 +1,12 @@
-/** Model files with random weights and a real WordPiece vocabulary. */
-import { readGgufHeader } from '../../lib/gguf/read-header.js';
-import { type GgufTensorInput, type GgufValueInput, writeGguf } from '../../lib/gguf/write.js';
-import { temporaryFile } from './gguf-files.js';
+/** Models with random weights, as data. */
+import type { GgufTensorInput, GgufValueInput } from '../../lib/gguf/write.js';
 import { Random } from './gguf-random.js';
-import { vendoredPath } from './vendored.js';
 
-/** Writes a model with these keys, and the tensors made for the size of the vocabulary; returns its path. */
-export async function writeRandomModel(
-  name: string,
-  hyperparameters: Readonly<Record<string, GgufValueInput>>,
-  tensorsFor: (vocabularySize: number) => GgufTensorInput[],
-): Promise<string> {
-  const { metadata: source } = await readGgufHeader(vendoredPath('models', 'ggml-vocab-bert-bge.gguf'));
-  const tokens = source.get('tokenizer.ggml.tokens');
-  if (tokens?.type !== 'array') throw new Error('Expected a vocabulary with tokens');
-  const vocabulary = [...source].filter(([key]) => key.startsWith('tokenizer.'));
-  const metadata = new Map<string, GgufValueInput>([...Object.entries(hyperparameters), ...vocabulary]);
-  const path = await temporaryFile(name);
-  await writeGguf(path, { metadata, tensors: tensorsFor(tokens.value.length) });
-  return path;
+/** A model without its vocabulary. */
+export interface RandomModel {
+  readonly name: string;
+  readonly hyperparameters: Readonly<Record<string, GgufValueInput>>;
+  readonly tensorsFor: (vocabularySize: number) => GgufTensorInput[];
 }
 
 /** Weights that keep values of about 1 at about 1. */

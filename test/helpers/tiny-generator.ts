@@ -28,7 +28,7 @@ function integer(value: number): GgufValueInput {
 }
 
 /** One token for each byte, and the control tokens of ChatML. */
-function vocabulary(): Record<string, GgufValueInput> {
+export function byteVocabulary(): Record<string, GgufValueInput> {
   const tokens = [...byteCharacters(), ...controlTokens];
   const types = tokens.map((_, id) => (id < 256 ? 1 : 3)); // LLAMA_TOKEN_TYPE_NORMAL, _CONTROL
   return {
@@ -113,7 +113,7 @@ export async function writeTinyGenerator(path: string): Promise<void> {
     weights.matrix(`${name}.ffn_down.weight`, feedForward, embedding, 1),
   ];
   await writeGguf(path, {
-    metadata: { ...hyperparameters(), ...vocabulary() },
+    metadata: { ...hyperparameters(), ...byteVocabulary() },
     tensors: [
       weights.matrix('token_embd.weight', embedding, tokens, Math.sqrt(embedding)),
       weights.norm('output_norm.weight'),

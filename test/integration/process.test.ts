@@ -26,6 +26,17 @@ describe('a process that uses the library', () => {
     expect(result).toMatchObject({ exitCode: 0, signal: null, stdout: '5\n' });
   });
 
+  it('outlives the close of an isolated engine that it waits for', async () => {
+    const result = await runProgram(
+      `${load}
+      const model = await loadModel(process.env.MODEL, { ...options, isolate: true });
+      await model.close();
+      console.log('closed');`,
+      model,
+    );
+    expect(result).toMatchObject({ exitCode: 0, signal: null, stdout: 'closed\n' });
+  });
+
   it('ends by itself though nothing was closed', async () => {
     const result = await runProgram(
       `${load}

@@ -80,6 +80,24 @@ describe('the check before llama.cpp sees a file', () => {
   });
 
   it.each<[string, MetadataChanges, string]>([
+    [
+      'queries that are not whole heads',
+      asArchitecture('lfm2', {
+        'lfm2.attention.head_count': uint32(8),
+        'lfm2.attention.key_length': uint32(16),
+      }),
+      'attention.head_count is 8; expected 4',
+    ],
+    [
+      'token shifts of three',
+      asArchitecture('rwkv7', { 'rwkv7.token_shift_count': uint32(3) }),
+      'expected 2',
+    ],
+    [
+      'heads that do not divide the embeddings',
+      asArchitecture('rwkv7', { 'rwkv7.wkv.head_size': uint32(128) }),
+      'a multiple of 64 that divides 64',
+    ],
     ['no architecture', { 'general.architecture': undefined }, 'general.architecture'],
     ['no layers', { 'llama.block_count': uint32(0) }, '1 to 512'],
     ['513 layers', { 'llama.block_count': uint32(513) }, '1 to 512'],
@@ -236,6 +254,11 @@ describe('the check before llama.cpp sees a file', () => {
   it.each([
     ['a normalization in half precision', filledTensor('blk.0.attn_norm.weight', [64], 'F16', 128)],
     ['a quantized bias', filledTensor('blk.0.attn_q.bias', [64], 'Q8_0', 68)],
+    ['a quantized vector', filledTensor('blk.0.ssm_d', [64], 'Q8_0', 68)],
+    [
+      'a short convolution in half precision',
+      filledTensor('blk.0.shortconv.conv.weight', [3, 64], 'F16', 384),
+    ],
     ['a matrix of whole numbers', filledTensor('blk.0.attn_q.weight', [64], 'I32', 256)],
     ['a matrix of a type for intermediate results', filledTensor('blk.0.ffn_up.weight', [64], 'Q8_1', 72)],
   ])('refuses %s, for which there is no kernel', async (_name, tensor) => {

@@ -1,0 +1,18 @@
+/** Model files with random weights and a real WordPiece vocabulary. */
+import { readGgufHeader } from '../../lib/gguf/read-header.js';
+import { type GgufValueInput, writeGguf } from '../../lib/gguf/write.js';
+import { temporaryFile } from './gguf-files.js';
+import type { RandomModel } from './random-weights.js';
+import { vendoredPath } from './vendored.js';
+
+/** Writes a model, the tensors made for the size of the vocabulary; returns its path. */
+export async function writeRandomModel({ name, hyperparameters, tensorsFor }: RandomModel): Promise<string> {
+  const { metadata: source } = await readGgufHeader(vendoredPath('models', 'ggml-vocab-bert-bge.gguf'));
+  const tokens = source.get('tokenizer.ggml.tokens');
+  if (tokens?.type !== 'array') throw new Error('Expected a vocabulary with tokens');
+  const vocabulary = [...source].filter(([key]) => key.startsWith('tokenizer.'));
+  const metadata = new Map<string, GgufValueInput>([...Object.entries(hyperparameters), ...vocabulary]);
+  const path = await temporaryFile(`${name}.gguf`);
+  await writeGguf(path, { metadata, tensors: tensorsFor(tokens.value.length) });
+  return path;
+}
