@@ -201,7 +201,7 @@ describe('a process that uses the library', () => {
       const template = '{% for a in range(99999) %}{% for b in range(99999) %}{{ [a, b] | join }}{% endfor %}{% endfor %}';
       const render = (model) => model.applyChatTemplate([{ role: 'user', content: 'Hi' }], { template });`;
 
-    it('fails the call after ten seconds, and the chat goes on', async () => {
+    it('fails the call before ten seconds are over, and the chat goes on', async () => {
       const result = await runProgram(
         `${load}${templates}
         const model = await loadModel(process.env.MODEL, options);
@@ -209,7 +209,7 @@ describe('a process that uses the library', () => {
         const begin = performance.now();
         const code = await chat.send('Hi', { template }).result.catch((error) => error.code);
         const seconds = (performance.now() - begin) / 1000;
-        console.log(code, seconds >= 9.9 && seconds < 30);
+        console.log(code, seconds < 10);
         console.log((await chat.send('Hi').result).text.length > 0, chat.history.length);
         process.exit(0);`,
         model,
