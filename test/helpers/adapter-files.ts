@@ -2,7 +2,7 @@
 import { open } from 'node:fs/promises';
 import type { GgufHeader, GgufTensorInfo } from '../../lib/gguf/types.js';
 import { type GgufTensorInput, type GgufValueInput, writeGguf } from '../../lib/gguf/write.js';
-import { type MetadataChanges, temporaryFile } from './gguf-files.js';
+import type { MetadataChanges } from './gguf-files.js';
 import { Random } from './gguf-random.js';
 
 /** What an adapter adds to a matrix of a model: B·A, times a factor. Rows lie one after the other. */
@@ -59,6 +59,12 @@ function tensorsOf({ name, columns, rows, rank, a, b }: LowRankChange): GgufTens
   ];
 }
 
+/** Only tests have a folder that is removed after them; the fuzzer, which is none, gives paths of its own. */
+async function testFile(name: string): Promise<string> {
+  const { temporaryFile } = await import('./gguf-files.js');
+  return temporaryFile(name);
+}
+
 /** What is in an adapter file besides its matrices. */
 export interface AdapterFileOptions {
   /** Default 8. */
@@ -90,7 +96,7 @@ export async function writeAdapter(
     if (value === undefined) metadata.delete(key);
     else metadata.set(key, value);
   }
-  const path = options.path ?? (await temporaryFile('adapter.gguf'));
+  const path = options.path ?? (await testFile('adapter.gguf'));
   await writeGguf(path, { metadata, tensors: edit(changes.flatMap(tensorsOf)) });
   return path;
 }
@@ -103,7 +109,7 @@ export interface MergedChanges {
 
 /** Writes a model in F32 with changes merged into its weights, and returns its path. */
 export async function writeMergedModel(model: GgufHeader, merged: readonly MergedChanges[]): Promise<string> {
-  const path = await temporaryFile('merged.gguf');
+  const path = await testFile('merged.gguf');
   const file = await open(model.path, 'r');
   try {
     const tensors = await Promise.all(

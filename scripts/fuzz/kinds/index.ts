@@ -1,4 +1,5 @@
 import type { FuzzKind } from '../kind.js';
+import { adapterKind } from './adapter.js';
 import { ggufKind } from './gguf.js';
 import { grammarKind } from './grammar.js';
 import { messagesKind } from './messages.js';
@@ -7,9 +8,10 @@ import { schemaKind } from './schema.js';
 import { stateKind } from './state.js';
 import { templateKind } from './template.js';
 
-/** All kinds of inputs. An adapter (LoRA) is a further file beside these: what loads it is its door. */
+/** All kinds of inputs. */
 export const fuzzKinds: readonly FuzzKind[] = [
   ggufKind,
+  adapterKind,
   stateKind,
   templateKind,
   grammarKind,
