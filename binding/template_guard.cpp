@@ -3,6 +3,7 @@
 #include <jinja/lexer.h>
 #include <jinja/parser.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 #include <vector>
@@ -22,6 +23,7 @@ constexpr int deepest_blocks = 100;
 constexpr int most_branches = 500;
 constexpr double longest_range = 100000;
 constexpr double widest_indent = 1000;
+constexpr double largest_number = 1e15;  // near the ends of 64 bits, slices do not end
 
 [[noreturn]] void Refuse(const std::string& reason) {
   throw Failure("CHAT_TEMPLATE_FAILED", "The chat template cannot be used: " + reason);
@@ -74,6 +76,11 @@ class Walker {
         case token::close_square_bracket:
         case token::close_curly_bracket:
           depth--;
+          break;
+        case token::numeric_literal:
+          if (std::fabs(std::stod(tokens_[i].value)) > largest_number) {
+            Refuse("it has the number " + tokens_[i].value + ".");
+          }
           break;
         case token::identifier:
           CheckIdentifier(i, end);
