@@ -141,12 +141,6 @@ async function loadWeights(addon: Addon, path: string, options: LoadModelOptions
   }
 }
 
-/** A file that may be a model. */
-interface FoundModel {
-  readonly path: string;
-  readonly header: GgufHeader;
-}
-
 /** The local path of a source; what is not on this machine is downloaded. */
 function resolveSource(source: string, options: LoadModelOptions): Promise<string> {
   const { cacheDirectory, token, endpoint, onProgress, signal } = options;
@@ -159,12 +153,18 @@ function resolveSource(source: string, options: LoadModelOptions): Promise<strin
   });
 }
 
-/** Finds the file of a model, and checks it. */
-async function findModel(source: string, options: LoadModelOptions): Promise<FoundModel> {
-  const { signal } = options;
-  const path = await resolveSource(source, options);
-  const header = await checkModelFile(path, signal === undefined ? {} : { signal });
-  return { path, header };
+/** Checks the file of a model, and finds and checks what is to be loaded with it. */
+async function findFiles(path: string, options: LoadModelOptions) {
+  const { signal, vocabOnly = false } = options;
+  const check = (file: string) => checkModelFile(file, signal === undefined ? {} : { signal });
+  const resolve = (source: string) => resolveSource(source, options);
+  const header = await check(path);
+  const adapters = await findAdapters(header, vocabOnly ? [] : (options.adapters ?? []), resolve, signal);
+  const { draftModel } = options.speculative ?? {};
+  if (draftModel === undefined || vocabOnly) return { header, adapters, draft: undefined };
+  const draftPath = await resolve(draftModel);
+  await check(draftPath);
+  return { header, adapters, draft: draftPath };
 }
 
 interface EngineParts {
@@ -238,7 +238,7 @@ export async function loadModel(source: string, options: LoadModelOptions = {}):
 }
 
 /**
- * As {@link loadModel}, into the engine that is started once the file has been checked. The model closes it.
+ * As {@link loadModel}, into the engine that is started once the file is there. The model closes it.
  * @internal
  */
 export async function loadModelInto(
@@ -253,14 +253,15 @@ export async function loadModelInto(
   if (signal?.aborted) throw abortError(signal, 'Loading the model');
   const { directory } = options.prefixCache ?? {};
   if (directory !== undefined) await prepareCacheDirectory(directory);
-  const { path, header } = await findModel(source, options);
-  const resolve = (adapter: string) => resolveSource(adapter, options);
-  const wanted = vocabOnly ? [] : (options.adapters ?? []);
-  const foundAdapters = await findAdapters(header, wanted, resolve, signal);
-  const { draftModel } = options.speculative ?? {};
-  const draft = draftModel === undefined || vocabOnly ? undefined : await findModel(draftModel, options);
-
-  const isolatedEngine = await startEngine();
+  const path = await resolveSource(source, options);
+  const starting = startEngine(); // takes a moment, in which the files are checked
+  const files = await findFiles(path, options).catch(async (error: unknown) => {
+    const engine = await starting.catch(() => undefined);
+    await engine?.close();
+    throw error;
+  });
+  const { header, draft } = files;
+  const isolatedEngine = await starting;
   const addon = isolatedEngine?.addon ?? getAddon();
   const opened: ModelHandle[] = [];
   const open = async (file: string) => {
@@ -270,11 +271,11 @@ export async function loadModelInto(
   };
   try {
     const handle = await open(path);
-    const adapters = vocabOnly ? noAdapters : await openAdapters(handle, foundAdapters);
+    const adapters = vocabOnly ? noAdapters : await openAdapters(handle, files.adapters);
     const info = addon.getModelInfo(handle);
     const { threads = defaultThreads(), batchSize = 512, chatTemplate } = options;
     const canGenerate = !vocabOnly && info.hasDecoder && !info.hasEncoder;
-    const draftHandle = canGenerate && draft !== undefined ? await open(draft.path) : undefined;
+    const draftHandle = canGenerate && draft !== undefined ? await open(draft) : undefined;
     const parts = { threads, batchSize, draftHandle, adapters, isolatedEngine };
     const engine = canGenerate ? await createEngine(handle, header, options, parts) : undefined;
     if (signal?.aborted) {

@@ -333,16 +333,17 @@ describe('a model whose process hangs', () => {
     expect(reports).toEqual([]);
   });
 
-  it('over a template that does not end is replaced when nothing else runs', async () => {
+  it('over a template gives that up in time, and goes on', async () => {
     const model = await load();
-    const processId = await engineOf(model);
+    const reports = crashesOf(model);
     const loop = (inner: string) => `{% for i in range(9999) %}${inner}{% endfor %}`;
-    const endless = loop(loop(loop('{% set x = i %}')));
-    const rendering = model.applyChatTemplate([{ role: 'user', content: 'Hi' }], { template: endless });
+    const template = loop(loop(loop('{% set x = i %}')));
+    const begin = performance.now();
+    const rendering = model.applyChatTemplate([{ role: 'user', content: 'Hi' }], { template });
     await expect(rendering).rejects.toMatchObject({ code: 'CHAT_TEMPLATE_FAILED' });
-    await model.generate('Hi', { maxTokens: 2 }).result;
-    expect(await untilGone(processId)).toBeLessThan(2000);
+    expect(performance.now() - begin).toBeLessThan(15_000);
     expect((await model.generate('Hi', { maxTokens: 2 }).result).tokens.length).toBeGreaterThan(0);
+    expect(reports).toEqual([]);
   });
 });
 

@@ -126,6 +126,20 @@ describe('calls in flight', () => {
     expect(table.follow(1, finish(3, 'length'))).toBe(true);
   });
 
+  it('are only stuck when nothing else is in flight, and after a time', async () => {
+    const table = new CallTable();
+    table.add(pending('applyChatTemplate'));
+    expect(table.onlyStuck('applyChatTemplate', 60_000)).toBe(false);
+    expect(table.onlyStuck('applyChatTemplate', 0)).toBe(true);
+    const other = table.add(pending('tokenize'));
+    expect(table.onlyStuck('applyChatTemplate', 0)).toBe(false);
+    table.take(other);
+    table.startGeneration(1, 1, new Int32Array());
+    expect(table.onlyStuck('applyChatTemplate', 0)).toBe(false);
+    table.endGeneration(1, 1);
+    expect(table.onlyStuck('applyChatTemplate', 0)).toBe(true);
+  });
+
   it('tell of prompts only when asked to', () => {
     const error = Object.assign(new Error('gone')) as never;
     for (const withPrompts of [false, true]) {
