@@ -255,6 +255,7 @@ export async function loadModelInto(
   if (directory !== undefined) await prepareCacheDirectory(directory);
   const path = await resolveSource(source, options);
   const starting = startEngine(); // takes a moment, in which the files are checked
+  starting.catch(() => {}); // it is waited for below
   const files = await findFiles(path, options).catch(async (error: unknown) => {
     const engine = await starting.catch(() => undefined);
     await engine?.close();
