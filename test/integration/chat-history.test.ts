@@ -62,13 +62,13 @@ describe('the history of a chat', () => {
   it('is forked: both go their own way from one cached past', async () => {
     const chat = model.createChat({ system: 'You are a helpful assistant.', ...brief });
     await chat.send('Name a colour.').result;
-    const fork = chat.fork({ maxTokens: 4 });
+    const fork = chat.fork({ maxTokens: 2 }); // fewer than any answer has
     const [one, two] = await Promise.all([
       chat.send('Another one.').result,
       fork.send('And now an animal.').result,
     ]);
     expect(two.usage.cachedTokens).toBeGreaterThan(20);
-    expect(two.usage.completionTokens).toBeLessThanOrEqual(4);
+    expect(two.usage.completionTokens).toBe(2);
     expect(chat.history.at(-1)).toEqual(one.message);
     expect(fork.history.at(-1)).toEqual(two.message);
     expect(fork.history.slice(0, 3)).toEqual(chat.history.slice(0, 3));

@@ -12,6 +12,9 @@ import {
   loadModel,
   type Model,
 } from '../../lib/index.js';
+import { toIsolateSettings } from '../../lib/isolate/options.js';
+import { RemoteAddon } from '../../lib/isolate/remote-addon.js';
+import { EngineSupervisor } from '../../lib/isolate/supervisor.js';
 import { childrenOf, crashEngine, engineOf, isRunning, untilGone } from '../helpers/engine-crashes.js';
 import { testModelPath } from '../helpers/model.js';
 import { collectGarbage } from '../helpers/process-figures.js';
@@ -331,6 +334,27 @@ describe('a model whose process hangs', () => {
     for await (const { text } of generation) if (text !== '') break;
     await generation.result;
     expect(reports).toEqual([]);
+  });
+
+  it('is replaced when nothing is in flight but what does not end', async () => {
+    const supervisor = new EngineSupervisor(toIsolateSettings(true));
+    await supervisor.start();
+    const addon = new RemoteAddon(supervisor);
+    const options = { gpuLayers: 0, vocabOnly: true, checkTensors: false, memoryMap: true };
+    const handle = await addon.loadModel(path, options, addon.createCancelFlag(), () => {});
+    const processId = supervisor.engine?.processId ?? 0;
+    const loop = (inner: string) => `{% for i in range(9999) %}${inner}{% endfor %}`;
+    const template = loop(loop(loop('{% set x = i %}')));
+    const rendering = addon.applyChatTemplate(handle, '[{"role":"user","content":"Hi"}]', { template });
+    const failure = rendering.catch((error: unknown) => error);
+    const tokenizing = addon.tokenize(handle, ['x '.repeat(200_000)], false, false);
+    supervisor.retire('applyChatTemplate', 0);
+    expect(await tokenizing).toHaveLength(1); // was in flight, so the process had to wait for it
+    await untilGone(processId);
+    expect(await failure).toMatchObject({ code: 'CLOSED' });
+    expect(await addon.tokenize(handle, ['Hi'], false, false)).toHaveLength(1);
+    expect(supervisor.engine?.processId).not.toBe(processId);
+    await supervisor.close();
   });
 
   it('over a template gives that up in time, and goes on', async () => {
