@@ -33,6 +33,8 @@ export class EngineSupervisor {
   readonly #recipes = new Map<number, Recipe>();
   readonly #listeners = new Map<number, (events: NativeStepEvents) => void>();
   #engine: ChildEngine | undefined;
+  /** The end of an engine that was replaced. */
+  #replaced: Promise<void> | undefined;
   #waiting: Waiting[] | undefined;
   #facts: EngineFacts | undefined;
   #lives = 0;
@@ -133,7 +135,7 @@ export class EngineSupervisor {
     this.#recipes.clear();
     for (const { fail } of this.#waiting ?? []) fail(closedError());
     this.#waiting = undefined;
-    await this.#engine?.close();
+    await Promise.all([this.#engine?.close(), this.#replaced]);
   }
 
   async #startEngine(): Promise<void> {
@@ -216,7 +218,7 @@ export class EngineSupervisor {
     if (!engine.onlyStuck(stuck.method, stuck.milliseconds)) return;
     const message = 'The engine was replaced, because something in it did not end.';
     this.#lose(createError('ENGINE_CRASHED', message));
-    void engine.close();
+    this.#replaced = engine.close();
   }
 }
 

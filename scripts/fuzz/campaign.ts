@@ -72,8 +72,8 @@ export class Campaign {
     const outcome = await tryInput(() => this.#prepared.run(input), this.#workplace);
     if (outcome.kind === 'crashed' || outcome.kind === 'hung') {
       await this.#prepared.close().catch(() => {});
+      this.#workplace.forgetEngines();
       this.#prepared = await this.#kind.prepare(this.#workplace);
-      this.#workplace.takeCrash();
     }
     return outcome;
   }

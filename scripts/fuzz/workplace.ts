@@ -25,6 +25,7 @@ const isolation: IsolateOptions = {
 /** Where inputs are tried: a folder for files, and engines that may crash. */
 export class Workplace {
   readonly directory: string;
+  #watch = 0;
   #lastCrash: CrashReport | undefined;
 
   static async create(): Promise<Workplace> {
@@ -44,19 +45,28 @@ export class Workplace {
   async openModel(path: string, options: LoadModelOptions = {}): Promise<Model> {
     const sizes = { contextSize: 512, batchSize: 64, threads: 1 };
     const model = await loadModel(path, { ...sizes, ...options, isolate: isolation });
-    model.on('crash', (report) => this.#noteCrash(report));
+    model.on('crash', this.#crashes());
     return model;
   }
 
   /** Starts an engine without a model. */
   async startEngine(): Promise<IsolatedEngine> {
     const engine = await startIsolatedEngine(isolation);
-    engine.listenToCrashes((report) => this.#noteCrash(report));
+    engine.listenToCrashes(this.#crashes());
     return engine;
   }
 
-  #noteCrash(report: CrashReport): void {
-    this.#lastCrash = report;
+  #crashes(): (report: CrashReport) => void {
+    const watch = this.#watch;
+    return (report) => {
+      if (watch === this.#watch) this.#lastCrash = report;
+    };
+  }
+
+  /** Before others are opened instead: an engine that was given up may take a second more to die. */
+  forgetEngines(): void {
+    this.#watch++;
+    this.#lastCrash = undefined;
   }
 
   /** The report of the crash since this was asked last. */

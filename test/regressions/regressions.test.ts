@@ -29,7 +29,7 @@ for (const kind of fuzzKinds) {
     const mended = [...cases].filter(([, { reason }]) => reason === undefined).map(([name]) => name);
     it.each(mended)('%s is refused, or does no harm, within its time', async (name) => {
       const outcome = await outcomeOf(name);
-      expect(outcome).toMatchObject({ kind: expect.stringMatching(/^(accepted|refused)$/) });
+      expect(['accepted', 'refused'], JSON.stringify(outcome)).toContain(outcome.kind);
     });
 
     const possible = [...cases].filter(([, { reason }]) => reason !== undefined).map(([name]) => name);
@@ -37,8 +37,10 @@ for (const kind of fuzzKinds) {
       const { kind: outcome } = await outcomeOf(name);
       expect(['crashed', 'hung', 'refused']).toContain(outcome);
       await prepared.close();
+      workplace.forgetEngines();
       prepared = await kind.prepare(workplace);
-      expect(await outcomeOf(mended[0] ?? '')).toMatchObject({ kind: 'refused' });
+      const next = await outcomeOf(mended[0] ?? '');
+      expect(next.kind, JSON.stringify(next)).toBe('refused');
     });
   });
 }
