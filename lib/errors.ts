@@ -63,6 +63,12 @@ export const errorCodes = {
   DOWNLOAD_CORRUPT: 'The downloaded bytes do not match the announced size or hash.',
   DISK_FULL: 'There is not enough room on the disk.',
 
+  OUTPUT_EXISTS: 'The file to write exists already.',
+  CHECKPOINT_INVALID: 'A checkpoint is damaged, incomplete, or none.',
+  CHECKPOINT_UNSUPPORTED: 'The checkpoint is well-formed, but of a kind that cannot be converted.',
+  QUANTIZATION_FAILED: 'llama.cpp could not quantize the model; the message carries its reason.',
+  IMATRIX_INVALID: 'The importance matrix is damaged, or was made for another model.',
+
   ENGINE_CRASHED: 'The process of an isolated engine ended unasked; the next call starts another one.',
   ENGINE_START_FAILED: 'The process of an isolated engine could not be started.',
   NOT_IN_PROCESS: 'The call works only with a model in this process, and this one was loaded with `isolate`.',
@@ -147,6 +153,11 @@ export class DownloadError extends LlamaNativeError {
   override readonly name = 'DownloadError';
 }
 
+/** A model could not be converted into another file, or quantized. */
+export class ConversionError extends LlamaNativeError {
+  override readonly name = 'ConversionError';
+}
+
 /** The process of an isolated engine ended unasked. `details` tells how; see {@link CrashReport}. */
 export class EngineCrashedError extends LlamaNativeError {
   override readonly name = 'EngineCrashedError';
@@ -216,6 +227,11 @@ const classes: Record<ErrorCode, ErrorClass> = {
   DOWNLOAD_FAILED: DownloadError,
   DOWNLOAD_CORRUPT: DownloadError,
   DISK_FULL: DownloadError,
+  OUTPUT_EXISTS: LlamaNativeError,
+  CHECKPOINT_INVALID: ConversionError,
+  CHECKPOINT_UNSUPPORTED: ConversionError,
+  QUANTIZATION_FAILED: ConversionError,
+  IMATRIX_INVALID: ConversionError,
   ENGINE_CRASHED: EngineCrashedError,
   ENGINE_START_FAILED: EngineStartError,
   NOT_IN_PROCESS: LlamaNativeError,

@@ -43,6 +43,7 @@ export {
   ChatError,
   ClosedError,
   ContextError,
+  ConversionError,
   DownloadError,
   EngineCrashedError,
   EngineStartError,
@@ -55,6 +56,7 @@ export {
   ObjectError,
   ToolError,
 } from './errors.js';
+export type { OutputOptions } from './files/write-whole-file.js';
 export type { JsonSchema } from './generate/check-json-schema.js';
 export type { ConstraintOptions } from './generate/constraint.js';
 export type { LogitBias, SamplingOptions } from './generate/sampling-options.js';

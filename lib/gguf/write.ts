@@ -1,5 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { createError } from '../errors.js';
+import { isDiskFull } from '../files/free-space.js';
 import { GgufStringArray } from './string-array.js';
 import { type TensorType, tensorByteSize, tensorTypeByName, tensorTypes } from './tensor-types.js';
 import {
@@ -306,8 +307,4 @@ function lengthPrefixed(bytes: Buffer): Buffer {
 
 function invalid(expected: string, received: unknown): Error {
   return createError('INVALID_ARGUMENT', `${expected}, received ${JSON.stringify(received)}.`);
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');
 }

@@ -1,8 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createError, LlamaNativeError } from '../errors.js';
+import { isDiskFull } from '../files/free-space.js';
 import { RepositoryCache } from './cache-layout.js';
-import { diskFullError, ensureDiskSpace, isDiskFull } from './disk-space.js';
+import { diskFullError, ensureDiskSpace } from './disk-space.js';
 import { request } from './http.js';
 import { explainSystemFailure, notCached } from './hub-errors.js';
 import { fetchFiles } from './hub-model.js';

@@ -1,6 +1,6 @@
-import { statfs } from 'node:fs/promises';
 import { createError, type LlamaNativeError } from '../errors.js';
-import { formatBytes } from './format-bytes.js';
+import { formatBytes } from '../files/format-bytes.js';
+import { freeSpace } from '../files/free-space.js';
 
 /**
  * Refuses a download that cannot fit.
@@ -22,17 +22,6 @@ export async function ensureDiskSpace(directory: string, neededBytes: number): P
 const advice =
   'Make room, remove models with `llama-native rm`, or put the cache on another disk with HF_HUB_CACHE ' +
   'or the option `cacheDirectory`.';
-
-/** Free bytes, or undefined where the file system does not tell. */
-async function freeSpace(directory: string): Promise<number | undefined> {
-  const info = await statfs(directory).catch(() => undefined);
-  return info === undefined || info.blocks === 0 ? undefined : info.bavail * info.bsize;
-}
-
-/** True when the system refused a write for want of room: disk, quota, or largest file size. */
-export function isDiskFull(error: unknown): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error && /^(ENOSPC|EDQUOT|EFBIG)$/.test(String(error.code));
-}
 
 /** The error for a disk that became full while writing. */
 export async function diskFullError(

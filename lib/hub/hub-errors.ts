@@ -1,5 +1,5 @@
 import { createError, LlamaNativeError } from '../errors.js';
-import { formatBytes } from './format-bytes.js';
+import { formatBytes } from '../files/format-bytes.js';
 import { ConnectionFailure, HttpFailure } from './http.js';
 import { type Candidate, isModelFile } from './quantization.js';
 import type { HubSettings } from './settings.js';

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { createError, type LlamaNativeError } from '../errors.js';
+import { formatBytes } from '../files/format-bytes.js';
+import { isDiskFull } from '../files/free-space.js';
 import { abortedError } from './abort.js';
 import type { Digest } from './digest.js';
-import { diskFullError, ensureDiskSpace, isDiskFull } from './disk-space.js';
-import { formatBytes } from './format-bytes.js';
+import { diskFullError, ensureDiskSpace } from './disk-space.js';
 import { type Answer, ConnectionFailure, connectionFailure, HttpFailure, request } from './http.js';
 import { withLock } from './lock.js';
 import { PartialFile } from './partial-file.js';

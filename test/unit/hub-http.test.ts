@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { formatBytes } from '../../lib/files/format-bytes.js';
 import { digestOfEtag, digestOfHeaders, startDigest } from '../../lib/hub/digest.js';
-import { formatBytes } from '../../lib/hub/format-bytes.js';
 import { parseRetryAfter, request } from '../../lib/hub/http.js';
 import { ProgressReporter } from '../../lib/hub/progress.js';
 import { readSettings } from '../../lib/hub/settings.js';
