@@ -15,6 +15,7 @@
 #include "keep_loaded.h"
 #include "model.h"
 #include "node_api.h"
+#include "parent_pipe.h"
 #include "sampler.h"
 #include "tokenizer.h"
 
@@ -48,6 +49,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
 
   Export<Initialize>(exports, "initialize");
   Export<Shutdown>(exports, "shutdown");
+  Export<WriteToParent>(exports, "writeToParent");
   Export<ServeParent>(exports, "serveParent");
   Export<GetProgress>(exports, "getProgress");
   Export<GetDevices>(exports, "getDevices");

@@ -56,7 +56,8 @@ class Context : public std::enable_shared_from_this<Context> {
   std::unique_ptr<BatchLoop> loop;
   std::unique_ptr<SequenceStates> states;
   int32_t sequence_limit = 0;
-  bool has_memory = false;  // encoders have none
+  bool has_memory = false;         // encoders have none
+  bool reports_elsewhere = false;  // what its loop does is told to another process, not to JavaScript here
 
   // Any thread. Whether it was created with a pooling.
   bool Embeds() const { return params_.embeddings; }

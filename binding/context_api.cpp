@@ -9,8 +9,11 @@
 #include "context.h"
 #include "embedding.h"
 #include "generation_api.h"
+#include "message_writer.h"
+#include "parent_pipe.h"
 #include "promise_worker.h"
 #include "state_bytes.h"
+#include "step_events.h"
 
 namespace {
 
@@ -76,6 +79,21 @@ std::optional<SpeculationConfig> ReadSpeculation(const Napi::Object& options) {
   return config;
 }
 
+// Tells another process, without waking this one's JavaScript: it would take a processor from the model.
+// `number`: what the other process calls the context.
+Context::EventSink MakeParentSink(ParentPipe* pipe, int32_t number) {
+  return [pipe, number](StepEvents events) {
+    MessageWriter writer;
+    writer.BeginObject();
+    writer.Set("type", "events");
+    writer.Set("context", number);
+    writer.Key("events");
+    WriteEvents(writer, events);
+    writer.EndObject();
+    pipe->Write(writer.Finish(), std::make_shared<StepEvents>(std::move(events)));
+  };
+}
+
 // One event of the loop's thread becomes one call of the JavaScript listener, whatever it carries.
 Context::EventSink MakeSink(Napi::Env env, uint32_t context_id) {
   return [queue = Environment::Of(env).queue, context_id](StepEvents events) {
@@ -85,7 +103,10 @@ Context::EventSink MakeSink(Napi::Env env, uint32_t context_id) {
       }
       auto& contexts = Environment::Of(js_env).contexts;
       auto found = contexts.find(context_id);
-      if (found != contexts.end()) found->second.on_events.Call({EventsToObject(js_env, events)});
+      if (found == contexts.end()) return;
+      JsValueWriter writer(js_env);
+      WriteEvents(writer, events);
+      found->second.on_events.Call({writer.Result()});
     });
   };
 }
@@ -108,6 +129,9 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
   const int64_t state_limit = ReadLength(options, "stateLimit", 0);
   auto context = std::make_shared<Context>(model, ReadContextParams(options), state_limit,
                                            ReadSpeculation(options), ReadAdapters(options, model));
+  ParentPipe* pipe = options.Get("reportsAs").IsUndefined() ? nullptr : ParentPipe::Get();
+  const int32_t number = ReadInteger(options, "reportsAs", 0, 0, int_max);
+  context->reports_elsewhere = pipe != nullptr;
   auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
 
   return RunAsync(
@@ -116,11 +140,12 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
         context->Create();
         return Nothing{};
       },
-      [context, listener](Napi::Env js_env, Nothing&) -> Napi::Value {
+      [context, listener, pipe, number](Napi::Env js_env, Nothing&) -> Napi::Value {
         Environment& environment = Environment::Of(js_env);
         const uint32_t id = context->id;
         environment.contexts[id] = {context, std::move(*listener)};
-        context->Start(MakeSink(js_env, id), [queue = environment.queue, id] {
+        Context::EventSink sink = pipe == nullptr ? MakeSink(js_env, id) : MakeParentSink(pipe, number);
+        context->Start(std::move(sink), [queue = environment.queue, id] {
           queue->Post([id](Napi::Env closing_env) { Environment::Of(closing_env).contexts.erase(id); });
         });
         auto result = Napi::Object::New(js_env);

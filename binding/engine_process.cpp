@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "backend.h"
 #include "errors.h"
+#include "parent_pipe.h"
 
 #if defined(_WIN32)
 #include <windows.h>
@@ -54,6 +55,7 @@ void WatchParent(int32_t descriptor, int32_t) {
 Napi::Value ServeParent(const Napi::CallbackInfo& info) {
   constexpr int32_t largest = std::numeric_limits<int32_t>::max();
   WatchParent(ReadInteger(info[0], "descriptor", 0, largest), ReadInteger(info[1], "parent", 0, largest));
+  ParentPipe::Open(ReadInteger(info[2], "answers", 0, largest));
   EchoLog();
   return info.Env().Undefined();
 }

@@ -19,7 +19,8 @@ class Progress {
   static inline std::atomic<uint64_t> counter_{0};
 };
 
-// (descriptor, parent) => void. Ends this process, at once and whatever it does, when the other end of the
-// pipe closes; on Windows, when the process with the id `parent` ends. Also sends the log to standard error.
+// (lifeline, parent, answers) => void. Ends this process, at once and whatever it does, when the other end of
+// the pipe `lifeline` closes; on Windows, when the process with the id `parent` ends. Messages go out through
+// the descriptor `answers`, the log through standard error.
 Napi::Value ServeParent(const Napi::CallbackInfo& info);
 Napi::Value GetProgress(const Napi::CallbackInfo& info);  // () => number

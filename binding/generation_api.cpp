@@ -17,19 +17,6 @@ namespace {
 
 constexpr int32_t int_max = std::numeric_limits<int32_t>::max();
 
-const char* ReasonName(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::stop:
-      return "stop";
-    case FinishReason::length:
-      return "length";
-    case FinishReason::cancelled:
-      return "cancelled";
-    default:
-      return "failed";
-  }
-}
-
 ContextFullPolicy ReadContextFullPolicy(const Napi::Object& options) {
   const std::string policy = ReadString(options, "contextFull", "stop");
   if (policy == "stop") return ContextFullPolicy::stop;
@@ -37,87 +24,6 @@ ContextFullPolicy ReadContextFullPolicy(const Napi::Object& options) {
   if (policy == "shift") return ContextFullPolicy::shift;
   throw Failure("INVALID_ARGUMENT",
                 "Expected stop, error or shift for contextFull; received " + policy + ".");
-}
-
-Napi::Object FinishToObject(Napi::Env env, const GenerationEvent& event) {
-  auto finish = Napi::Object::New(env);
-  finish.Set("reason", ReasonName(event.reason));
-  finish.Set("stopString", event.stop_string);
-  finish.Set("promptTokens", event.prompt_tokens);
-  finish.Set("cachedTokens", event.cached_tokens);
-  finish.Set("completionTokens", event.completion_tokens);
-  finish.Set("decodeSteps", event.decode_steps);
-  finish.Set("shifts", event.shifts);
-  finish.Set("draftTokens", event.draft_tokens);
-  finish.Set("acceptedDraftTokens", event.accepted_draft_tokens);
-  finish.Set("residentTokens", event.resident_tokens);
-  finish.Set("queueMs", event.queue_ms);
-  finish.Set("promptMs", event.prompt_ms);
-  finish.Set("firstTokenMs", event.first_token_ms);
-  finish.Set("completionMs", event.completion_ms);
-  finish.Set("totalMs", event.total_ms);
-  if (event.error_code != nullptr) {
-    finish.Set("errorCode", event.error_code);
-    finish.Set("errorMessage", event.error_message);
-  }
-  return finish;
-}
-
-Napi::Object LogProbabilityToObject(Napi::Env env, const TokenLogProbability& entry) {
-  auto result = Napi::Object::New(env);
-  result.Set("token", entry.token);
-  result.Set("text", entry.text);
-  result.Set("logprob", entry.value);
-  return result;
-}
-
-Napi::Array LogProbabilitiesToArray(Napi::Env env, const std::vector<TokenLogProbabilities>& entries) {
-  auto result = Napi::Array::New(env, entries.size());
-  for (uint32_t i = 0; i < entries.size(); i++) {
-    const std::vector<TokenLogProbability>& top = entries[i].top;
-    auto alternatives = Napi::Array::New(env, top.size());
-    for (uint32_t j = 0; j < top.size(); j++) alternatives.Set(j, LogProbabilityToObject(env, top[j]));
-    Napi::Object entry = LogProbabilityToObject(env, entries[i].chosen);
-    entry.Set("top", alternatives);
-    result.Set(i, entry);
-  }
-  return result;
-}
-
-Napi::Array EvictedToArray(Napi::Env env, const std::vector<EvictedSequence>& evicted) {
-  auto result = Napi::Array::New(env, evicted.size());
-  for (uint32_t i = 0; i < evicted.size(); i++) {
-    auto entry = Napi::Object::New(env);
-    entry.Set("sequence", evicted[i].sequence);
-    entry.Set("key", evicted[i].key);
-    const StateBytes& state = evicted[i].state.bytes;
-    if (state.size > 0) entry.Set("state", ToUint8Array(env, state));
-    result.Set(i, entry);
-  }
-  return result;
-}
-
-Napi::Array SnapshotsToArray(Napi::Env env, const std::vector<Snapshot>& snapshots) {
-  auto result = Napi::Array::New(env, snapshots.size());
-  for (uint32_t i = 0; i < snapshots.size(); i++) {
-    auto entry = Napi::Object::New(env);
-    entry.Set("id", snapshots[i].id);
-    entry.Set("position", snapshots[i].position);
-    entry.Set("state", ToUint8Array(env, snapshots[i].state.bytes));
-    result.Set(i, entry);
-  }
-  return result;
-}
-
-Napi::Array UnrestoredToArray(Napi::Env env, const std::vector<UnrestoredState>& unrestored) {
-  auto result = Napi::Array::New(env, unrestored.size());
-  for (uint32_t i = 0; i < unrestored.size(); i++) {
-    auto entry = Napi::Object::New(env);
-    entry.Set("id", unrestored[i].id);
-    entry.Set("invalid", unrestored[i].invalid);
-    result.Set(i, entry);
-  }
-  return result;
 }
 
 // The saved state that a request may begin from, and the snapshots that it asks for.
@@ -130,21 +36,6 @@ void ReadStates(const Napi::Object& options, GenerationRequest& request) {
   if (state.IsUndefined()) return;
   request.state = PinBytes(state);
   request.state_tokens = ReadInteger(options.Get("stateTokens"), "stateTokens", 0, int_max);
-}
-
-Napi::Array LogitsRequestsToArray(Napi::Env env, const std::vector<LogitsRequest>& requests) {
-  auto result = Napi::Array::New(env, requests.size());
-  for (uint32_t i = 0; i < requests.size(); i++) {
-    const std::vector<float>& row = requests[i].row;
-    auto logits = Napi::Float32Array::New(env, row.size());
-    std::copy(row.begin(), row.end(), logits.Data());
-    auto entry = Napi::Object::New(env);
-    entry.Set("id", requests[i].id);
-    entry.Set("tokens", TokensToArray(env, requests[i].tokens));
-    entry.Set("logits", logits);
-    result.Set(i, entry);
-  }
-  return result;
 }
 
 // Makes the sampler and hands it to the loop, or says there why it could not be made.
@@ -179,31 +70,6 @@ void MakeElsewhere(Napi::Env env, const std::shared_ptr<Context>& context, uint3
 }
 
 }  // namespace
-
-Napi::Object EventsToObject(Napi::Env env, const StepEvents& events) {
-  auto generations = Napi::Array::New(env, events.generations.size());
-  for (uint32_t i = 0; i < events.generations.size(); i++) {
-    const GenerationEvent& event = events.generations[i];
-    auto entry = Napi::Object::New(env);
-    entry.Set("id", event.id);
-    entry.Set("text", event.text);
-    auto tokens = Napi::Array::New(env, event.tokens.size());
-    for (uint32_t j = 0; j < event.tokens.size(); j++) tokens.Set(j, event.tokens[j]);
-    entry.Set("tokens", tokens);
-    if (!event.log_probabilities.empty()) {
-      entry.Set("logprobs", LogProbabilitiesToArray(env, event.log_probabilities));
-    }
-    if (event.finished) entry.Set("finish", FinishToObject(env, event));
-    generations.Set(i, entry);
-  }
-  auto result = Napi::Object::New(env);
-  result.Set("generations", generations);
-  if (!events.logits.empty()) result.Set("logits", LogitsRequestsToArray(env, events.logits));
-  if (!events.evicted.empty()) result.Set("evicted", EvictedToArray(env, events.evicted));
-  if (!events.snapshots.empty()) result.Set("snapshots", SnapshotsToArray(env, events.snapshots));
-  if (!events.unrestored.empty()) result.Set("unrestored", UnrestoredToArray(env, events.unrestored));
-  return result;
-}
 
 Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
   std::shared_ptr<Context> context = Unwrap<Context>(info[0]);
@@ -247,7 +113,8 @@ Napi::Value SubmitGeneration(const Napi::CallbackInfo& info) {
     raw->loop->Submit(std::move(request));
   });
   if (!accepted) throw Failure("CLOSED", "The context is closed.");
-  Environment::Of(info.Env()).queue->Hold();  // until JavaScript has seen its end
+  if (!context->reports_elsewhere)
+    Environment::Of(info.Env()).queue->Hold();  // until JavaScript has seen its end
   if (make_sampler) MakeElsewhere(info.Env(), context, id, std::move(make_sampler));
   return info.Env().Undefined();
 }

@@ -1,12 +1,7 @@
-// Generations as JavaScript submits them and hears of them.
+// Generations as JavaScript submits and steers them.
 #pragma once
 
-#include "batch_loop.h"
 #include "node_api.h"
-
-// { generations: [{ id, text, tokens, finish? }], evicted: [{ sequence, key, state? }],
-//   snapshots: [{ id, position, state }], unrestored: [{ id, invalid }] }
-Napi::Object EventsToObject(Napi::Env env, const StepEvents& events);
 
 Napi::Value SubmitGeneration(const Napi::CallbackInfo& info);  // (context, request) => void
 Napi::Value ProvideLogits(const Napi::CallbackInfo& info);     // (context, id, Float32Array) => void

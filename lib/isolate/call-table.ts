@@ -13,6 +13,8 @@ export interface PendingCall {
 
 interface RunningGeneration {
   readonly begun: number;
+  /** The call that submitted it: not answered, unless it is refused. */
+  call: number | undefined;
   readonly promptTokens: Int32Array;
   /** The engine waits for logits from this side. */
   waitsForLogits: boolean;
@@ -64,9 +66,9 @@ export class CallTable {
     return call;
   }
 
-  startGeneration(context: number, id: number, promptTokens: Int32Array): void {
+  startGeneration(context: number, id: number, call: number, promptTokens: Int32Array): void {
     const begun = performance.now();
-    this.#generations.set(`${context}:${id}`, { begun, promptTokens, waitsForLogits: false });
+    this.#generations.set(`${context}:${id}`, { begun, call, promptTokens, waitsForLogits: false });
   }
 
   endGeneration(context: number, id: number): void {
@@ -82,16 +84,26 @@ export class CallTable {
   /** Takes notice of what generations did; true if one of them ended with something made. */
   follow(context: number, events: NativeStepEvents): boolean {
     for (const { id } of events.logits ?? []) {
+      this.#accept(context, id);
       const generation = this.#generations.get(`${context}:${id}`);
       if (generation !== undefined) generation.waitsForLogits = true;
     }
     let evaluated = false;
     for (const { id, finish } of events.generations) {
+      this.#accept(context, id);
       if (finish === undefined) continue;
       this.endGeneration(context, id);
       evaluated ||= finish.reason === 'stop' || finish.reason === 'length';
     }
     return evaluated;
+  }
+
+  /** A generation of which anything is heard was not refused. */
+  #accept(context: number, id: number): void {
+    const generation = this.#generations.get(`${context}:${id}`);
+    if (generation?.call === undefined) return;
+    this.take(generation.call)?.resolve(undefined);
+    generation.call = undefined;
   }
 
   /** Whether the engine has work that goes on step by step, so that standing still means that it hangs. */
@@ -120,9 +132,10 @@ export class CallTable {
   /** Fails everything, and tells what it was. */
   failAll(error: LlamaNativeError, withPrompts: boolean): InterruptedCall[] {
     const now = performance.now();
-    const interrupted = [...this.#calls.values()].map(({ method, begun }): InterruptedCall => {
-      return { method, runningMs: now - begun };
-    });
+    const interrupted: InterruptedCall[] = [];
+    for (const { method, begun } of this.#calls.values()) {
+      if (method !== 'submitGeneration') interrupted.push({ method, runningMs: now - begun });
+    }
     for (const { begun, promptTokens } of this.#generations.values()) {
       const prompt = withPrompts ? { promptTokens } : {};
       interrupted.push({ method: 'submitGeneration', runningMs: now - begun, ...prompt });

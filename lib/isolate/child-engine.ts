@@ -140,11 +140,11 @@ export class ChildEngine {
     this.#process.send({ type: 'notice', notice, arguments: values });
   }
 
-  /** Submits a generation, which is in flight until its end is told. */
+  /** Submits a generation, which is in flight until its end is told. Settled when it is refused, or first heard of. */
   async submit(context: number, id: number, tokens: Int32Array, values: readonly unknown[]): Promise<void> {
-    this.#calls.startGeneration(context, id, tokens);
+    const onSent = (call: number) => this.#calls.startGeneration(context, id, call, tokens);
     try {
-      await this.call('submitGeneration', values);
+      await this.call('submitGeneration', values, { onSent });
     } catch (error) {
       this.#calls.endGeneration(context, id);
       this.#follow();

@@ -67,6 +67,8 @@ export class EngineProcess {
   readonly #input: Writable;
   readonly #answers: Readable;
   readonly #log = new LogTail();
+  #corked = false;
+  #referenced: boolean | undefined;
 
   /** @throws EngineStartError if the system refuses. */
   static async start(execPath: string, listener: ProcessListener): Promise<EngineProcess> {
@@ -114,11 +116,18 @@ export class EngineProcess {
     this.setReferenced(false);
   }
 
+  /** What is sent in one turn is written at once, and wakes the process once. */
   send(request: EngineRequest): void {
     const pieces = encodeMessage(request);
-    this.#input.cork();
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#input.cork();
+      process.nextTick(() => {
+        this.#corked = false;
+        this.#input.uncork();
+      });
+    }
     for (const piece of pieces) this.#input.write(piece);
-    this.#input.uncork();
   }
 
   kill(): void {
@@ -127,6 +136,8 @@ export class EngineProcess {
 
   /** Whether this process stays alive for its sake. */
   setReferenced(referenced: boolean): void {
+    if (referenced === this.#referenced) return;
+    this.#referenced = referenced;
     for (const stream of this.#child.stdio) (stream as Socket | null)?.unref();
     if (!referenced) {
       this.#child.unref();

@@ -22,13 +22,9 @@ function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }
 
-/**
- * Writes at once, and waits while the pipe is full. So a parent that is busy slows nothing but this thread, which makes
- * no tokens, and what it has not read yet stays where it was made: in the loop, which puts steps together and bounds the
- * states it holds.
- */
-function send(reply: EngineReply): void {
-  let pieces = encodeMessage(reply);
+/** Writes at once, and waits while the pipe is full: a parent that is busy holds up nothing but this thread. */
+function write(message: readonly Uint8Array[]): void {
+  let pieces = message;
   while (pieces.length > 0) {
     let written = 0;
     try {
@@ -57,7 +53,11 @@ function volunteerForTheOutOfMemoryKiller(): void {
 function serve(): void {
   const addon = getAddon();
   if (process.platform === 'win32') closeSync(lifelineDescriptor);
-  addon.serveParent(lifelineDescriptor, process.ppid);
+  addon.serveParent(lifelineDescriptor, process.ppid, answerDescriptor);
+  const send = (reply: EngineReply) => {
+    const message = encodeMessage(reply);
+    if (!addon.writeToParent(message)) write(message);
+  };
   const server = new EngineServer(addon, send);
   const reader = new MessageReader((message) => server.receive(message as EngineRequest));
   process.stdin.on('data', (chunk: Buffer) => reader.push(chunk));
@@ -77,6 +77,6 @@ volunteerForTheOutOfMemoryKiller();
 try {
   serve();
 } catch (error) {
-  send({ type: 'refused', error: toSentError(error) });
+  write(encodeMessage({ type: 'refused', error: toSentError(error) } satisfies EngineReply));
   process.exit(1);
 }

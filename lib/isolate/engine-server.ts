@@ -1,5 +1,11 @@
 import { createError } from '../errors.js';
-import type { CancelFlag, LocalAddon, NativeMetrics, NativeStepEvents } from '../native/addon.js';
+import type {
+  CancelFlag,
+  LocalAddon,
+  ModelHandle,
+  NativeMetrics,
+  NativeStepEvents,
+} from '../native/addon.js';
 import {
   type EngineMethod,
   type EngineNotice,
@@ -17,6 +23,16 @@ type AnyFunction = (...values: readonly unknown[]) => unknown;
 interface SentContextOptions {
   readonly speculation?: { readonly draftModel?: unknown };
   readonly adapters?: readonly { readonly adapter: unknown; readonly scale: number }[];
+}
+
+/** Calls of whose success the events tell. Each answer wakes the other process, and takes a processor from the model. */
+const answeredByEvents: ReadonlySet<EngineMethod> = new Set(['submitGeneration']);
+
+/** Characters that take less time to tokenize than to hand to another thread and back. */
+const mostCharactersAtOnce = 1000;
+
+function isShort(texts: unknown): boolean {
+  return Array.isArray(texts) && texts.length === 1 && texts[0]?.length <= mostCharactersAtOnce;
 }
 
 function isReference(value: unknown): value is HandleReference {
@@ -56,7 +72,7 @@ export class EngineServer {
     try {
       if (!engineMethods.includes(method)) throw createError('INTERNAL', `An engine has no call ${method}.`);
       const value = await this.#run(request);
-      this.#send({ type: 'result', call, value });
+      if (!answeredByEvents.has(method)) this.#send({ type: 'result', call, value });
     } catch (error) {
       if (makes !== undefined) this.#handles.set(makes, { failure: error });
       this.#send({ type: 'error', call, error: toSentError(error) });
@@ -67,6 +83,7 @@ export class EngineServer {
     const values = sent.map((value) => this.#resolve(value));
     if (method === 'loadModel') return this.#loadModel(call, makes, values);
     if (method === 'createContext') return this.#createContext(makes, values);
+    if (method === 'tokenize' && isShort(values[1])) return this.#tokenizeNow(values);
     const result = this.#invoke(method, values);
     if (method === 'getMetrics') return (result as Promise<NativeMetrics>).then(withMemory);
     if (makes === undefined) {
@@ -74,6 +91,11 @@ export class EngineServer {
       return result;
     }
     return Promise.resolve(result).then((object) => this.#keep(makes, object));
+  }
+
+  #tokenizeNow([model, texts, addSpecial, parseSpecial]: readonly unknown[]): Int32Array[] {
+    const flags = [addSpecial, parseSpecial] as [boolean, boolean];
+    return (texts as string[]).map((text) => this.#addon.tokenizeSync(model as ModelHandle, text, ...flags));
   }
 
   /** Everything that the other end answers without asking comes with the model. */
@@ -99,7 +121,8 @@ export class EngineServer {
     const resolved = speculation && { ...speculation, ...(draftModel !== undefined && { draftModel }) };
     const applied = adapters?.map(({ adapter, scale }) => ({ adapter: this.#resolve(adapter), scale }));
     const parts = { ...(resolved && { speculation: resolved }), ...(applied && { adapters: applied }) };
-    const settings = { ...others, ...parts };
+    // Where it can, the loop tells the other end by itself, without this thread.
+    const settings = { ...others, ...parts, ...(makes !== undefined && { reportsAs: makes }) };
     const { handle, ...sizes } = await this.#addon.createContext(model as never, settings as never, onEvents);
     this.#keep(makes, handle);
     return sizes;

@@ -134,8 +134,13 @@ export interface Addon {
 export interface LocalAddon extends Addon {
   initialize(errorFactory: typeof createError, directory: string): void;
   shutdown(): void;
-  /** For the process of an isolated engine: ends it with its parent, and sends the log to standard error. */
-  serveParent(descriptor: number, parent: number): void;
+  /**
+   * For the process of an isolated engine: ends it with its parent, writes to it through the descriptor `answers`, and
+   * sends the log to standard error.
+   */
+  serveParent(lifeline: number, parent: number, answers: number): void;
+  /** Writes a message whole, among those of other threads. False where the caller has to write it by itself. */
+  writeToParent(pieces: readonly Uint8Array[]): boolean;
   /** Goes up while something is evaluated or loaded. */
   getProgress(): number;
   getTokenText(

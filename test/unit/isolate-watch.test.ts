@@ -108,7 +108,7 @@ describe('calls in flight', () => {
   it('expect progress, except while the engine waits for this side', () => {
     const table = new CallTable();
     expect(table.expectsProgress()).toBe(false);
-    table.startGeneration(1, 7, new Int32Array(3));
+    table.startGeneration(1, 7, 1, new Int32Array(3));
     expect(table.expectsProgress()).toBe(true);
     table.follow(1, { generations: [], logits: [{ id: 7 }] } as never);
     expect(table.expectsProgress()).toBe(false);
@@ -120,10 +120,25 @@ describe('calls in flight', () => {
 
   it('tell which generations ended with something made', () => {
     const table = new CallTable();
-    for (const id of [1, 2, 3]) table.startGeneration(1, id, new Int32Array());
+    for (const id of [1, 2, 3]) table.startGeneration(1, id, id, new Int32Array());
     expect(table.follow(1, finish(1, 'failed'))).toBe(false);
     expect(table.follow(1, finish(2, 'cancelled'))).toBe(false);
     expect(table.follow(1, finish(3, 'length'))).toBe(true);
+  });
+
+  it('count a generation as accepted once anything is heard of it', () => {
+    for (const events of [finish(5, 'failed'), { generations: [], logits: [{ id: 5 }] } as never]) {
+      const table = new CallTable();
+      let accepted = 0;
+      const call = table.add({ ...pending('submitGeneration'), resolve: () => accepted++ });
+      table.startGeneration(1, 5, call, new Int32Array(3));
+      table.follow(1, finish(6, 'stop'));
+      expect(accepted).toBe(0);
+      table.follow(1, events);
+      table.follow(1, events);
+      expect(accepted).toBe(1);
+      expect(table.get(call)).toBeUndefined();
+    }
   });
 
   it('are only stuck when nothing else is in flight, and after a time', async () => {
@@ -134,7 +149,7 @@ describe('calls in flight', () => {
     const other = table.add(pending('tokenize'));
     expect(table.onlyStuck('applyChatTemplate', 0)).toBe(false);
     table.take(other);
-    table.startGeneration(1, 1, new Int32Array());
+    table.startGeneration(1, 1, 3, new Int32Array());
     expect(table.onlyStuck('applyChatTemplate', 0)).toBe(false);
     table.endGeneration(1, 1);
     expect(table.onlyStuck('applyChatTemplate', 0)).toBe(true);
@@ -146,7 +161,7 @@ describe('calls in flight', () => {
       const table = new CallTable();
       let failed: unknown;
       table.add({ ...pending('embed'), reject: (reason) => (failed = reason) });
-      table.startGeneration(1, 2, Int32Array.from([4, 5]));
+      table.startGeneration(1, 2, 2, Int32Array.from([4, 5]));
       const interrupted = table.failAll(error, withPrompts);
       expect(interrupted.map(({ method }) => method)).toEqual(['embed', 'submitGeneration']);
       expect(interrupted[1]?.promptTokens).toEqual(withPrompts ? Int32Array.from([4, 5]) : undefined);
