@@ -39,6 +39,7 @@ void WatchParent(int32_t descriptor, int32_t) {
 #if defined(__linux__)
   prctl(PR_SET_PDEATHSIG, SIGKILL);  // ends also a process that was stopped and runs no thread
 #endif
+  if (descriptor < 0) return;  // Electron ends its utility processes by itself
   std::thread([descriptor] {
     char byte = 0;
     ssize_t count = 0;
@@ -54,8 +55,9 @@ void WatchParent(int32_t descriptor, int32_t) {
 
 Napi::Value ServeParent(const Napi::CallbackInfo& info) {
   constexpr int32_t largest = std::numeric_limits<int32_t>::max();
-  WatchParent(ReadInteger(info[0], "descriptor", 0, largest), ReadInteger(info[1], "parent", 0, largest));
-  ParentPipe::Open(ReadInteger(info[2], "answers", 0, largest));
+  WatchParent(ReadInteger(info[0], "lifeline", -1, largest), ReadInteger(info[1], "parent", 0, largest));
+  const int32_t answers = ReadInteger(info[2], "answers", -1, largest);
+  if (answers >= 0) ParentPipe::Open(answers);
   EchoLog();
   return info.Env().Undefined();
 }

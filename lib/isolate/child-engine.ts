@@ -1,8 +1,8 @@
 import { createError, type LlamaNativeError } from '../errors.js';
 import type { NativeDevice, NativeStepEvents, NativeSystemInfo } from '../native/addon.js';
 import { CallTable } from './call-table.js';
-import { EngineProcess, type ProcessEnd } from './child-process.js';
 import { crashError, type EngineEnd } from './crash.js';
+import { type EngineProcess, type ProcessEnd, startCounted } from './engine-transport.js';
 import { Heartbeat } from './heartbeat.js';
 import type { IsolateSettings } from './options.js';
 import {
@@ -70,7 +70,7 @@ export class ChildEngine {
    */
   static async start(settings: IsolateSettings, listener: EngineListener): Promise<ChildEngine> {
     const engine = new ChildEngine(settings, listener);
-    engine.#process = await EngineProcess.start(settings.execPath, {
+    engine.#process = await startCounted(settings.startProcess, {
       onReply: (reply) => engine.#onReply(reply),
       onGarbage: () => engine.#end('garbage'),
     });

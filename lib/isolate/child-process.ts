@@ -1,66 +1,34 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createError, type LlamaNativeError } from '../errors.js';
-import { findPackageRoot } from '../host/package-root.js';
+import {
+  type EngineProcess,
+  engineEnvironment,
+  type ProcessEnd,
+  type ProcessListener,
+  startFailed,
+} from './engine-transport.js';
+import { engineEntry } from './entry.js';
 import { LogTail } from './log-tail.js';
 import { encodeMessage } from './message-codec.js';
 import { MessageReader } from './message-reader.js';
 import { answerDescriptor, type EngineReply, type EngineRequest } from './protocol.js';
 
-/** How a process ended. */
-export interface ProcessEnd {
-  readonly exitCode: number | undefined;
-  readonly signal: string | undefined;
-  /** The last lines it wrote to its standard error. */
-  readonly log: readonly string[];
-}
-
-/** What the process tells. */
-export interface ProcessListener {
-  onReply(reply: EngineReply): void;
-  /** What arrived is no message, or one that makes no sense. */
-  onGarbage(): void;
-}
-
 /** What a process wrote before it ended is waited for no longer than this. */
 const lastWordsMs = 50;
 
-/** Engines of this thread at the same time. Each is a process, of 50 MB without its model. */
-const mostProcesses = 64;
-let processes = 0;
-
-/** Without what is meant for this process: its debugger, its loaders, its coverage. */
+/** In Electron, the program itself is a Node.js if it is asked to be one. */
 function childEnvironment(): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _options, NODE_V8_COVERAGE: _coverage, ...environment } = process.env;
-  // In Electron, the program itself is a Node.js if it is asked to be one.
+  const environment = engineEnvironment();
   return process.versions.electron === undefined
     ? environment
     : { ...environment, ELECTRON_RUN_AS_NODE: '1' };
 }
 
-function startFailed(execPath: string, cause: Error): LlamaNativeError {
-  const advice = {
-    EAGAIN: 'The system allows no more processes.',
-    EMFILE: 'This process may open no more files.',
-    ENFILE: 'The system can open no more files.',
-    ENOMEM: 'There is not enough memory.',
-    ENOENT: 'There is no such program, or the working directory is gone.',
-    EACCES: 'It may not be executed.',
-  }[(cause as NodeJS.ErrnoException).code ?? ''];
-  return createError(
-    'ENGINE_START_FAILED',
-    `The process of the engine could not be started with ${execPath}: ${cause.message}.${advice ? ` ${advice}` : ''}`,
-    { cause, details: { execPath } },
-  );
-}
-
-/** A process that runs an engine: spoken to through pipes, and gone when this one is. */
-export class EngineProcess {
-  /** Settled when it has ended; also if it never began. */
+/** An engine in a child process, spoken to through pipes. */
+export class ChildEngineProcess implements EngineProcess {
   readonly ended: Promise<ProcessEnd>;
   readonly processId: number;
   readonly #child: ChildProcess;
@@ -72,14 +40,8 @@ export class EngineProcess {
 
   /** @throws EngineStartError if the system refuses. */
   static async start(execPath: string, listener: ProcessListener): Promise<EngineProcess> {
-    if (processes >= mostProcesses) {
-      const message = `${processes} engines run already, which is the most that one program may have. Close some of them.`;
-      throw createError('ENGINE_START_FAILED', message, { details: { processes } });
-    }
-    processes++;
     try {
-      const entry = join(findPackageRoot(), 'dist', 'isolate', 'engine-process.js');
-      const child = spawn(execPath, [entry], {
+      const child = spawn(execPath, [engineEntry()], {
         stdio: ['pipe', 'ignore', 'pipe', 'pipe', 'pipe'],
         env: childEnvironment(),
         windowsHide: true,
@@ -88,9 +50,8 @@ export class EngineProcess {
       });
       const [error] = await Promise.race([once(child, 'spawn'), once(child, 'error')]);
       if (error !== undefined) throw error;
-      return new EngineProcess(child, listener);
+      return new ChildEngineProcess(child, listener);
     } catch (cause) {
-      processes--;
       throw startFailed(execPath, cause as Error);
     }
   }
@@ -134,7 +95,6 @@ export class EngineProcess {
     this.#child.kill('SIGKILL');
   }
 
-  /** Whether this process stays alive for its sake. */
   setReferenced(referenced: boolean): void {
     if (referenced === this.#referenced) return;
     this.#referenced = referenced;
@@ -149,7 +109,6 @@ export class EngineProcess {
 
   async #awaitEnd(): Promise<ProcessEnd> {
     const [code, signal] = (await once(this.#child, 'exit')) as [number | null, string | null];
-    processes--;
     const written = [this.#answers, this.#child.stderr as Readable].map((stream) =>
       stream.readableEnded || stream.destroyed ? undefined : once(stream, 'close'),
     );

@@ -1,12 +1,12 @@
 /**
  * What the process of an isolated engine runs. It gets requests through its standard input and answers through a pipe of
- * its own; its standard error carries llama.cpp's log, which so outlives it. It loads nothing but the addon: it has to be
+ * its own, or, in Electron, through a message port; its standard error carries llama.cpp's log, which so outlives it. It loads nothing but the addon: it has to be
  * there in a moment.
  */
 import { closeSync, writeFileSync, writevSync } from 'node:fs';
 import { getAddon } from '../native/addon.js';
 import { EngineServer } from './engine-server.js';
-import { encodeMessage } from './message-codec.js';
+import { decodePacked, encodeMessage, packMessage } from './message-codec.js';
 import { MessageReader } from './message-reader.js';
 import {
   answerDescriptor,
@@ -16,6 +16,12 @@ import {
   protocolVersion,
   toSentError,
 } from './protocol.js';
+
+/** Where there is no such pipe. */
+const noDescriptor = -1;
+
+/** What is posted before the end needs a turn to get out. */
+const lastWordsMs = 1000;
 
 /** Waits a millisecond without giving the event loop a turn. */
 function pause(): void {
@@ -50,18 +56,50 @@ function volunteerForTheOutOfMemoryKiller(): void {
   }
 }
 
-function serve(): void {
-  const addon = getAddon();
-  if (process.platform === 'win32') closeSync(lifelineDescriptor);
-  addon.serveParent(lifelineDescriptor, process.ppid, answerDescriptor);
-  const send = (reply: EngineReply) => {
-    const message = encodeMessage(reply);
-    if (!addon.writeToParent(message)) write(message);
+/** The port of a utility process of Electron. */
+interface ParentPort {
+  on(event: 'message', listener: (event: { readonly data: unknown }) => void): void;
+  postMessage(message: unknown): void;
+}
+
+/** How this process is spoken to. */
+interface Channel {
+  readonly send: (reply: EngineReply) => void;
+  listen(onRequest: (request: EngineRequest) => void): void;
+}
+
+/** Through pipes, whose other ends are the parent's alone. */
+function openPipes(): Channel {
+  return {
+    send: (reply) => {
+      const message = encodeMessage(reply);
+      if (!getAddon().writeToParent(message)) write(message);
+    },
+    listen: (onRequest) => {
+      if (process.platform === 'win32') closeSync(lifelineDescriptor);
+      getAddon().serveParent(lifelineDescriptor, process.ppid, answerDescriptor);
+      const reader = new MessageReader((message) => onRequest(message as EngineRequest));
+      process.stdin.on('data', (chunk: Buffer) => reader.push(chunk));
+      process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL'));
+    },
   };
+}
+
+/** Through Electron, which ends the process with the program. */
+function openPort(port: ParentPort): Channel {
+  return {
+    send: (reply) => port.postMessage(packMessage(reply)),
+    listen: (onRequest) => {
+      getAddon().serveParent(noDescriptor, process.ppid, noDescriptor);
+      port.on('message', ({ data }) => onRequest(decodePacked(data) as EngineRequest));
+    },
+  };
+}
+
+function serve({ send, listen }: Channel): void {
+  const addon = getAddon();
   const server = new EngineServer(addon, send);
-  const reader = new MessageReader((message) => server.receive(message as EngineRequest));
-  process.stdin.on('data', (chunk: Buffer) => reader.push(chunk));
-  process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL'));
+  listen((request) => server.receive(request));
   const { log: _log, ...systemInfo } = addon.getSystemInfo();
   send({
     type: 'ready',
@@ -74,9 +112,13 @@ function serve(): void {
 // The terminal's signals are meant for the program, which decides what becomes of its engines.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
 volunteerForTheOutOfMemoryKiller();
+const { parentPort } = process as NodeJS.Process & { parentPort?: ParentPort };
 try {
-  serve();
+  serve(parentPort === undefined ? openPipes() : openPort(parentPort));
 } catch (error) {
-  write(encodeMessage({ type: 'refused', error: toSentError(error) } satisfies EngineReply));
-  process.exit(1);
+  const refusal = { type: 'refused', error: toSentError(error) } satisfies EngineReply;
+  if (parentPort === undefined) write(encodeMessage(refusal));
+  else parentPort.postMessage(packMessage(refusal));
+  process.exitCode = 1;
+  setTimeout(() => process.exit(), lastWordsMs).unref();
 }

@@ -109,3 +109,31 @@ export function decodeMessage(message: Uint8Array, attachments: readonly Uint8Ar
   deserializer.readHeader();
   return deserializer.readValue();
 }
+
+/** A message in one piece, for a channel that keeps messages apart by itself. */
+export function packMessage(message: unknown): Uint8Array {
+  return Buffer.concat(encodeMessage(message));
+}
+
+/**
+ * The message that was packed.
+ * @throws Error of any kind for a value that is none.
+ */
+export function decodePacked(packed: unknown): unknown {
+  if (!(packed instanceof Uint8Array)) throw new TypeError('What arrived is no message.');
+  const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.byteLength);
+  if (bytes.readUInt32LE(0) !== magicWord) throw new RangeError('What arrived is no message.');
+  const bodyLength = bytes.readUInt32LE(4);
+  const attachmentCount = bytes.readUInt32LE(8);
+  const lengths = Array.from({ length: attachmentCount }, (_, index) =>
+    bytes.readUIntLE(headerLength + index * attachmentHeaderLength, attachmentHeaderLength),
+  );
+  let offset = headerLength + attachmentCount * attachmentHeaderLength;
+  const take = (length: number) => {
+    if (offset + length > bytes.length) throw new RangeError('What arrived is no message.');
+    offset += length;
+    return new Uint8Array(bytes.subarray(offset - length, offset)); // a copy: aligned, and of its own
+  };
+  const body = take(bodyLength);
+  return decodeMessage(body, lengths.map(take));
+}

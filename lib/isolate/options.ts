@@ -1,5 +1,8 @@
 import { checkBoolean, checkInteger, checkKeys, checkString, invalidArgument } from '../arguments.js';
+import { ChildEngineProcess } from './child-process.js';
+import type { StartProcess } from './engine-transport.js';
 import type { IsolateOptions } from './types.js';
+import { findUtilityProcesses, UtilityEngineProcess } from './utility-process.js';
 
 const isolateKeys = ['memoryLimitBytes', 'hangTimeoutMs', 'crashLimit', 'reportPrompts', 'execPath'];
 
@@ -9,7 +12,7 @@ export interface IsolateSettings {
   readonly hangTimeoutMs: number;
   readonly crashLimit: number;
   readonly reportPrompts: boolean;
-  readonly execPath: string;
+  readonly startProcess: StartProcess;
 }
 
 /** @throws InvalidArgumentError naming the option. */
@@ -34,6 +37,15 @@ export function toIsolateSettings(isolate: boolean | IsolateOptions | undefined)
     hangTimeoutMs: options.hangTimeoutMs ?? 30_000,
     crashLimit: options.crashLimit ?? 5,
     reportPrompts: options.reportPrompts ?? false,
-    execPath: options.execPath ?? process.execPath,
+    startProcess: chooseProcess(options.execPath),
   };
+}
+
+/** A utility process in an Electron program, unless a program was named; else a child process. */
+function chooseProcess(execPath: string | undefined): StartProcess {
+  const utilityProcesses = execPath === undefined ? findUtilityProcesses() : undefined;
+  if (utilityProcesses !== undefined) {
+    return (listener) => UtilityEngineProcess.start(utilityProcesses, listener);
+  }
+  return (listener) => ChildEngineProcess.start(execPath ?? process.execPath, listener);
 }

@@ -54,6 +54,9 @@ export interface IsolateOptions {
   crashLimit?: number;
   /** Put the tokens of interrupted prompts into crash reports. Default false. */
   reportPrompts?: boolean;
-  /** The program that runs the engine, a Node.js of version 20.17 or later. Default: that of this process. */
+  /**
+   * The program that runs the engine, a Node.js of version 20.17 or later. Default: that of this process; in the main
+   * process of an Electron program, a utility process.
+   */
   execPath?: string;
 }

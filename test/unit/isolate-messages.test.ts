@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createError } from '../../lib/errors.js';
 import { InvalidArgumentError } from '../../lib/index.js';
-import { encodeMessage } from '../../lib/isolate/message-codec.js';
+import { decodePacked, encodeMessage, packMessage } from '../../lib/isolate/message-codec.js';
 import { MessageReader } from '../../lib/isolate/message-reader.js';
 import { toError, toSentError } from '../../lib/isolate/protocol.js';
 
@@ -69,6 +69,15 @@ describe('messages to an engine', () => {
       expect(read.length).toBeLessThanOrEqual(1);
     }
     expect(refused).toBeGreaterThan(20); // most flips change a number, which is a message still
+  });
+
+  it('arrive in one piece too, and are refused when they are cut or something else', () => {
+    const packed = packMessage(message);
+    expect(decodePacked(packed)).toEqual(message);
+    for (let length = 0; length < packed.length; length += 1009) {
+      expect(() => decodePacked(packed.subarray(0, length))).toThrow();
+    }
+    for (const other of [undefined, 'text', {}, new Uint8Array(64)]) expect(() => decodePacked(other)).toThrow();
   });
 
   it('are not waited for with memory that a header only promises', () => {
