@@ -77,7 +77,8 @@ describe('messages to an engine', () => {
     for (let length = 0; length < packed.length; length += 1009) {
       expect(() => decodePacked(packed.subarray(0, length))).toThrow();
     }
-    for (const other of [undefined, 'text', {}, new Uint8Array(64)]) expect(() => decodePacked(other)).toThrow();
+    for (const other of [undefined, 'text', {}, new Uint8Array(64)])
+      expect(() => decodePacked(other)).toThrow();
   });
 
   it('are not waited for with memory that a header only promises', () => {
