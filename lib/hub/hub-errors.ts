@@ -1,11 +1,11 @@
 import { createError, LlamaNativeError } from '../errors.js';
 import { formatBytes } from '../files/format-bytes.js';
+import { mirrorAdvice } from './download-errors.js';
 import { ConnectionFailure, HttpFailure } from './http.js';
 import { type Candidate, isModelFile } from './quantization.js';
 import { isTransient } from './retry.js';
 import type { HubSettings } from './settings.js';
 import { formatHubSource } from './source.js';
-import { mirrorAdvice } from './transfer.js';
 import type { HubSource } from './types.js';
 
 const revisionOf = (source: HubSource) => source.revision ?? 'main';

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { createError } from '../errors.js';
 import { isCommit, RepositoryCache } from './cache-layout.js';
 import { digestOfEtag } from './digest.js';
@@ -116,10 +117,8 @@ export async function fetchFiles(
 async function ensureRoomForAll(cache: RepositoryCache, files: readonly RepositoryFile[]): Promise<void> {
   let neededBytes = 0;
   for (const { etag, sizeBytes } of files) {
-    const haveBytes = Math.max(
-      await PartialFile.sizeAt(cache.partialPath(etag)),
-      await PartialFile.sizeAt(cache.blobPath(etag)),
-    );
+    const blob = await stat(cache.blobPath(etag)).catch(() => undefined);
+    const haveBytes = blob?.size ?? (await PartialFile.receivedAt(cache.partialPath(etag)));
     neededBytes += Math.max(0, sizeBytes - haveBytes);
   }
   await ensureDiskSpace(cache.directory, neededBytes);
