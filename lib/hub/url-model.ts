@@ -1,9 +1,10 @@
 import { createError } from '../errors.js';
 import { type Digest, digestOfHeaders, stripEtag } from './digest.js';
+import { mirrorAdvice } from './download-errors.js';
 import { ConnectionFailure, connectionFailure, HttpFailure, request } from './http.js';
 import { withRetries } from './retry.js';
 import type { HubSettings } from './settings.js';
-import { fetchFile, mirrorAdvice } from './transfer.js';
+import { fetchFile } from './transfer.js';
 import type { UrlSource } from './types.js';
 import { UrlCache, versionOf } from './url-cache.js';
 
