@@ -73,29 +73,34 @@ export function checkPlan(
   }
 }
 
+/** Whether llama.cpp cannot, or will not, make a tensor of this type without knowing what matters in it. */
+export function needsImportance(tensor: QuantizedTensor, type: QuantizationType): boolean {
+  if (tensor.type === tensor.sourceType) return false;
+  if (assertedWithImatrix.has(tensor.type)) return true;
+  if (isEnd(tensor.name)) return false;
+  return refusedWithoutImatrix.has(tensor.type) || (tensor.type === 'Q2_K' && type.name === 'Q2_K_S');
+}
+
+function isEnd(name: string): boolean {
+  return embeddings.has(name) || name === 'output.weight';
+}
+
 function checkImportance(
-  { name, type: target }: QuantizedTensor,
+  tensor: QuantizedTensor,
   type: QuantizationType,
   imatrix: ImportanceMatrix | undefined,
   names: ReadonlyMap<string, string>,
 ): void {
-  const isEnd = embeddings.has(name) || name === 'output.weight';
-  const isRefused = refusedWithoutImatrix.has(target) || (target === 'Q2_K' && type.name === 'Q2_K_S');
-  if (!assertedWithImatrix.has(target) && (isEnd || !isRefused)) return;
-  if (imatrix?.entries.has(names.get(name) ?? name)) return;
+  const { name } = tensor;
+  if (!needsImportance(tensor, type) || imatrix?.entries.has(names.get(name) ?? name)) return;
   const lack =
     imatrix === undefined
-      ? 'needs an importance matrix; name one in the option imatrix'
-      : `needs importance for it, and ${imatrix.path} has none`;
-  const remedy = isEnd
-    ? `, or choose another type for it with ${name === 'output.weight' ? 'outputTensorType' : 'tokenEmbeddingType'}`
-    : '';
-  throw refuse(
-    'imatrix',
-    `${name} would become ${target}, which ${lack}${remedy}. Otherwise take another type.`,
-    {
-      tensor: name,
-      type: target,
-    },
-  );
+      ? 'needs an importance matrix. Name one in the option imatrix'
+      : `needs numbers of the importance matrix, and ${imatrix.path} has none for it. Take another matrix`;
+  const option = name === 'output.weight' ? 'outputTensorType' : 'tokenEmbeddingType';
+  const remedy = isEnd(name) ? `, or choose another type for it with ${option}` : ', or take another type';
+  throw refuse('imatrix', `${name} would become ${tensor.type}, which ${lack}${remedy}.`, {
+    tensor: name,
+    type: tensor.type,
+  });
 }

@@ -4,7 +4,7 @@ import { abortError, invalidArgument } from '../arguments.js';
 import { startIsolatedEngine } from '../isolate/index.js';
 import { type Addon, getAddon, type NativeQuantizeOptions } from '../native/addon.js';
 import { checkQuantizeOptions } from './check-options.js';
-import { checkNamedTypes, checkPlan } from './check-plan.js';
+import { checkNamedTypes, checkPlan, needsImportance } from './check-plan.js';
 import { checkImatrixFits, type ImportanceMatrix, readImportanceMatrix } from './imatrix.js';
 import { bitsPerWeight, paddedBytes, type QuantizationPlan, readPlan, sharesOf } from './plan.js';
 import { namesAfterPruning } from './pruned-names.js';
@@ -148,7 +148,7 @@ async function makePlan(addon: Addon, request: Request): Promise<QuantizationPla
     onProgress: () => {},
   });
   const plan = readPlan(log, model, names);
-  checkPlan(plan.tensors, type, options, imatrix, names);
+  if (options.dryRun !== true) checkPlan(plan.tensors, type, options, imatrix, names);
   return plan;
 }
 
@@ -200,6 +200,7 @@ async function describe(
     types: sharesOf(plan.tensors),
     tensors: plan.tensors,
     fallbackCount: plan.fallbackCount,
+    needsImatrix: plan.tensors.some((tensor) => needsImportance(tensor, type)),
     imatrix: imatrix && {
       entryCount: imatrix.entries.size,
       missing: quantized

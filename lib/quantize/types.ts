@@ -99,6 +99,8 @@ export interface QuantizeResult {
   readonly tensors: readonly QuantizedTensor[];
   /** Tensors that llama.cpp gave a larger type than asked for, because their rows do not divide into its blocks. */
   readonly fallbackCount: number;
+  /** True if the types need an importance matrix. With `dryRun` none has to be there. */
+  readonly needsImatrix: boolean;
   /** Of the importance matrix: how many tensors it knows, and which were quantized without it. */
   readonly imatrix: { readonly entryCount: number; readonly missing: readonly string[] } | undefined;
   readonly elapsedMs: number;
