@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { abortError, invalidArgument } from '../arguments.js';
-import { startIsolatedEngine } from '../isolate/index.js';
+import { type IsolatedEngine, startIsolatedEngine } from '../isolate/index.js';
 import { type Addon, getAddon, type NativeQuantizeOptions } from '../native/addon.js';
 import { checkQuantizeOptions } from './check-options.js';
 import { checkNamedTypes, checkPlan, needsImportance } from './check-plan.js';
@@ -50,6 +50,20 @@ export async function quantize(
   output: string | undefined,
   options: QuantizeOptions,
 ): Promise<QuantizeResult> {
+  const startEngine = async () => (options.isolate ? startIsolatedEngine(options.isolate) : undefined);
+  return quantizeInto(startEngine, input, output, options);
+}
+
+/**
+ * As {@link quantize}, in the engine that is started once the model is checked, and closed at the end.
+ * @internal
+ */
+export async function quantizeInto(
+  startEngine: () => Promise<IsolatedEngine | undefined>,
+  input: string,
+  output: string | undefined,
+  options: QuantizeOptions,
+): Promise<QuantizeResult> {
   const begun = performance.now();
   const type = checkQuantizeOptions(options);
   const { signal, dryRun = false } = options;
@@ -57,7 +71,7 @@ export async function quantize(
   if (!dryRun && typeof output !== 'string')
     throw invalidArgument('output', 'the path of a file to write', output);
   const request = await prepare(input, type, options);
-  const engine = options.isolate ? await startIsolatedEngine(options.isolate) : undefined;
+  const engine = await startEngine();
   try {
     const addon = engine?.addon ?? getAddon();
     const plan = await makePlan(addon, request);
