@@ -16,6 +16,7 @@
 #include "model.h"
 #include "node_api.h"
 #include "parent_pipe.h"
+#include "quantize.h"
 #include "sampler.h"
 #include "tokenizer.h"
 
@@ -59,6 +60,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<LoadModel>(exports, "loadModel");
   Export<CloseModel>(exports, "closeModel");
   Export<LoadAdapter>(exports, "loadAdapter");
+  Export<Quantize>(exports, "quantize");
   Export<GetModelInfo>(exports, "getModelInfo");
   Export<Tokenize>(exports, "tokenize");
   Export<TokenizeSync>(exports, "tokenizeSync");
