@@ -11,6 +11,7 @@ import {
   type NativeChatTemplateOptions,
   type NativeContext,
   type NativeContextOptions,
+  type NativeControlText,
   type NativeDevice,
   type NativeEmbedText,
   type NativeGenerationRequest,
@@ -76,7 +77,7 @@ export class RemoteAddon implements Addon {
     const cancel = (call: number) => this.#supervisor.notify('cancelCall', [call]);
     const onSent = (call: number) => (flag as RemoteCancelFlag).onSet(() => cancel(call));
     const loaded = await this.#supervisor.call('loadModel', values, { makes: number, onProgress, onSent });
-    const { info, controlTexts } = loaded as { info: NativeModelInfo; controlTexts: string[] };
+    const { info, controlTexts } = loaded as { info: NativeModelInfo; controlTexts: NativeControlText[] };
     this.#supervisor.remember(number, { method: 'loadModel', arguments: values });
     return this.#place(new RemoteModel(this, number, info, controlTexts));
   }
@@ -98,7 +99,7 @@ export class RemoteAddon implements Addon {
     return this.#modelOf(model).info;
   }
 
-  getControlTexts(model: ModelHandle): string[] {
+  getControlTexts(model: ModelHandle): NativeControlText[] {
     return [...this.#modelOf(model).controlTexts];
   }
 
