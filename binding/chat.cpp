@@ -217,6 +217,8 @@ Napi::Value RenderingToObject(Napi::Env env, const RenderRequest& request, Rende
     auto ends = Napi::Array::New(env, rendering.reasoning_ends.size());
     for (uint32_t i = 0; i < ends.Length(); i++) ends.Set(i, TokensToArray(env, rendering.reasoning_ends[i]));
     result.Set("reasoningEnds", ends);
+    result.Set("reasoningStartText", params.thinking_start_tag);
+    result.Set("reasoningEndTexts", StringsToArray(env, params.thinking_end_tags));
   }
   return result;
 }

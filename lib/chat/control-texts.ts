@@ -1,7 +1,8 @@
+import { isTemplateMark } from '../gguf/template-marks.js';
 import { addonOf, type ModelHandle } from '../native/addon.js';
 import type { Json } from './native-messages.js';
 
-/** What control tokens of a vocabulary are written as, in forms that are quick to search for. */
+/** What control tokens of a vocabulary, and marks like them, are written as, in forms that are quick to search for. */
 interface ControlTexts {
   /** Finds one of them. */
   readonly pattern: RegExp | undefined;
@@ -11,15 +12,25 @@ interface ControlTexts {
   readonly longest: number;
 }
 
-const known = new WeakMap<ModelHandle, ControlTexts>();
+/** By model and template: of the user-defined tokens only the marks of a template are control texts. */
+const known = new WeakMap<ModelHandle, Map<string, ControlTexts>>();
 
-function controlTextsOf(model: ModelHandle): ControlTexts {
-  const found = known.get(model);
-  if (found !== undefined) return found;
+function controlTextsOf(model: ModelHandle, template: string): ControlTexts {
+  const ofModel = known.get(model) ?? new Map<string, ControlTexts>();
+  known.set(model, ofModel);
+  const found = ofModel.get(template) ?? makeControlTexts(model, template);
+  ofModel.set(template, found);
+  return found;
+}
+
+function makeControlTexts(model: ModelHandle, template: string): ControlTexts {
   // The texts come longest first, so that a longer one is found where a shorter one begins alike.
   const texts = addonOf(model)
     .getControlTexts(model)
-    .filter((text) => text.length > 1);
+    .filter(
+      ({ text, isUserDefined }) => text.length > 1 && (!isUserDefined || isTemplateMark(text, template)),
+    )
+    .map(({ text }) => text);
   const escaped = texts.map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'));
   const beginnings = new Set<string>();
   const ends = new Set<string>();
@@ -29,14 +40,12 @@ function controlTextsOf(model: ModelHandle): ControlTexts {
       ends.add(text.slice(-length));
     }
   }
-  const made: ControlTexts = {
+  return {
     pattern: escaped.length === 0 ? undefined : new RegExp(escaped.join('|'), 'g'),
     beginnings,
     ends,
     longest: texts[0]?.length ?? 0,
   };
-  known.set(model, made);
-  return made;
 }
 
 /** Values with a mark in every control token's text. */
@@ -49,25 +58,39 @@ export interface Marked<Value> {
   readonly escapedMark: string;
 }
 
+/** What the texts go into. */
+export interface MarkedFor {
+  /** The chat template: the mark is a character that it does not use, and its own marks are control texts. */
+  readonly template: string;
+  /** How the model marks its thoughts. */
+  readonly reasoningStart?: string | undefined;
+  readonly reasoningEnds?: readonly string[] | undefined;
+}
+
 /** Puts a mark behind the first character of each control token's text. */
 class Marker {
   found = false;
   readonly #texts: ControlTexts;
   readonly #mark: string;
+  readonly #target: MarkedFor;
 
-  constructor(texts: ControlTexts, mark: string) {
+  constructor(texts: ControlTexts, mark: string, target: MarkedFor) {
     this.#texts = texts;
     this.#mark = mark;
+    this.#target = target;
   }
 
   /** A message in llama.cpp's form; its role and the types of its parts are words of the protocol, not text. */
   markMessage(message: Json): Json {
     const { content, tool_calls: calls, role, ...others } = message as { readonly [key: string]: Json };
+    const hasThoughts = role === 'assistant' && others.reasoning_content === undefined;
     return {
       role: role ?? '',
       content: Array.isArray(content)
         ? content.map((part) => ({ ...part, text: this.markValue(part.text, true) }))
-        : this.markValue(content ?? '', true),
+        : hasThoughts && typeof content === 'string'
+          ? this.#markAnswer(content)
+          : this.markValue(content ?? '', true),
       ...(this.markValue(others, true) as object),
       ...(Array.isArray(calls) && {
         tool_calls: calls.map((call) => ({
@@ -87,6 +110,20 @@ class Marker {
     return Object.fromEntries(
       Object.entries(value).map(([key, item]) => [this.#markText(key, false), this.markValue(item, atEdges)]),
     );
+  }
+
+  /** An answer that begins with thoughts, as programs keep it that do not tell them apart, is read as such. */
+  #markAnswer(content: string): string {
+    const { reasoningStart: start = '', reasoningEnds: ends = [] } = this.#target;
+    if (start === '' || !content.trimStart().startsWith(start)) return this.#markText(content, true);
+    const inner = content.indexOf(start) + start.length;
+    for (const end of ends) {
+      const at = end === '' ? -1 : content.indexOf(end, inner);
+      if (at < 0) continue;
+      const [thoughts, answer] = [content.slice(inner, at), content.slice(at + end.length)];
+      return content.slice(0, inner) + this.#markText(thoughts, true) + end + this.#markText(answer, true);
+    }
+    return this.#markText(content, true);
   }
 
   #markText(text: string, atEdges: boolean): string {
@@ -144,15 +181,14 @@ export interface Renderable {
 /**
  * Marks the control tokens' texts in what callers wrote, so that the template is rendered without seeing them and
  * `TokenizeMarked` of the addon reads them as plain text.
- * @param template the template, if one was given: the mark is a character that it does not use.
  */
 export function markControlTexts(
   model: ModelHandle,
   value: Renderable,
-  template: string,
+  target: MarkedFor,
 ): Marked<Renderable> {
-  const mark = unusedCharacter(JSON.stringify(value) + template);
-  const marker = new Marker(controlTextsOf(model), mark);
+  const mark = unusedCharacter(JSON.stringify(value) + target.template);
+  const marker = new Marker(controlTextsOf(model, target.template), mark, target);
   const marked = {
     messages: value.messages.map((message) => marker.markMessage(message)),
     tools: value.tools.map((tool) => marker.markValue(tool, false)),

@@ -1,15 +1,10 @@
 import { createError, LlamaNativeError } from '../errors.js';
-import { getAddon, type ModelHandle, type NativeRenderedChat } from '../native/addon.js';
+import { getAddon, type NativeRenderedChat } from '../native/addon.js';
 import { type ThoughtTags, withThoughts } from './thoughts-grammar.js';
 
 /** How thoughts are marked, if the model can think; of several ends the first. */
-async function thoughtTagsOf(
-  model: ModelHandle,
-  { generationPrompt, reasoningStart, reasoningEnds }: NativeRenderedChat,
-): Promise<ThoughtTags | undefined> {
-  const [firstEnd] = reasoningEnds ?? [];
-  if (reasoningStart === undefined || firstEnd === undefined) return undefined;
-  const [start = '', end = ''] = await getAddon().detokenize(model, [reasoningStart, firstEnd], false, true);
+function thoughtTagsOf(rendered: NativeRenderedChat): ThoughtTags | undefined {
+  const { generationPrompt, reasoningStartText: start = '', reasoningEndTexts: [end = ''] = [] } = rendered;
   if (start === '' || end === '') return undefined;
   const isOpen = generationPrompt.lastIndexOf(start) > generationPrompt.lastIndexOf(end);
   return { start, end, isOpen };
@@ -34,11 +29,7 @@ async function takesJson({ format, parser: source, generationPrompt }: NativeRen
  * @param schema as JSON, in llama.cpp's form.
  * @throws InvalidArgumentError INVALID_SCHEMA where answers of the template cannot be JSON alone.
  */
-export async function grammarOfAnswer(
-  model: ModelHandle,
-  rendered: NativeRenderedChat,
-  schema: string,
-): Promise<string> {
+export async function grammarOfAnswer(rendered: NativeRenderedChat, schema: string): Promise<string> {
   if (!(await takesJson(rendered))) {
     throw createError(
       'INVALID_SCHEMA',
@@ -46,6 +37,6 @@ export async function grammarOfAnswer(
     );
   }
   const grammar = await getAddon().jsonSchemaToGrammar(schema);
-  const tags = await thoughtTagsOf(model, rendered);
+  const tags = thoughtTagsOf(rendered);
   return tags === undefined ? grammar : withThoughts(grammar, tags);
 }

@@ -139,7 +139,6 @@ function toolGrammar(grammar: string, request: PromptRequest): string {
 
 /** The grammar of an answer: that of its template, or one of our own where the template's knows no schemas. */
 async function grammarFor(
-  model: ModelHandle,
   rendered: RenderedPrompt,
   request: PromptRequest,
 ): Promise<Pick<RenderedPrompt, 'grammar' | 'grammarBeginsWithAnswer'>> {
@@ -147,7 +146,7 @@ async function grammarFor(
   if (jsonSchema === undefined) return { grammar: toolGrammar(rendered.grammar, request) };
   if (rendered.grammar !== '' || continueFinalMessage === true)
     return { grammar: endThoughts(rendered.grammar) };
-  const grammar = await grammarOfAnswer(model, rendered, jsonSchema);
+  const grammar = await grammarOfAnswer(rendered, jsonSchema);
   return { grammar, grammarBeginsWithAnswer: true };
 }
 
@@ -221,11 +220,15 @@ async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<Re
     }) as Promise<RenderedPrompt>;
   const { reasoningBudget } = request;
   const rendered = await render(messages, tools, {});
-  const plain = { ...rendered, ...(await grammarFor(model, rendered, request)), reasoningBudget };
+  const plain = { ...rendered, ...(await grammarFor(rendered, request)), reasoningBudget };
   if (request.allowControlTokens === true) return plain;
 
   const all = { messages, tools };
-  const { value, found, mark, escapedMark } = markControlTexts(model, all, request.template ?? '');
+  const { value, found, mark, escapedMark } = markControlTexts(model, all, {
+    template: request.template || addonOf(model).getModelInfo(model).chatTemplate || '',
+    reasoningStart: rendered.reasoningStartText,
+    reasoningEnds: rendered.reasoningEndTexts,
+  });
   if (!found) return plain;
   const safe = await render(value.messages, value.tools, { mark, escapedMark });
   // How the answer is written comes from the tools as they are; only the prompt from the marked ones.

@@ -1,4 +1,5 @@
 import type { GgufMetadata } from './summary.js';
+import { isTemplateMark } from './template-marks.js';
 
 /** `LLAMA_TOKEN_TYPE_*` in llama.h. */
 const tokenTypes = { unknown: 2, control: 3, userDefined: 4 } as const;
@@ -34,11 +35,14 @@ const alwaysControl = [
 
 /** How the texts of a vocabulary's special tokens are kept apart from what the users of a chat write. */
 export interface SpecialTokens {
-  /** Control tokens: chats read their texts as plain text where a user, a tool or a caller wrote them. */
+  /**
+   * Control tokens, and user-defined ones that are marks as well: chats read their texts as plain text where a user, a
+   * tool or a caller wrote them.
+   */
   readonly covered: readonly string[];
-  /** Tokens whose texts are found in any text: user-defined ones, and control tokens of one character. */
+  /** Tokens whose texts are found in any text: those for plain text, such as white space, and single characters. */
   readonly uncovered: readonly string[];
-  /** Those of the uncovered that the chat template writes, too: whoever writes them writes as the template does. */
+  /** Control tokens of one character that the chat template writes: whoever writes them writes as the template does. */
   readonly uncoveredInTemplate: readonly string[];
 }
 
@@ -72,16 +76,16 @@ export function findSpecialTokens({
   // Gemma 4's tool answers are no end of a sequence, and beside them llama.cpp takes the end of others for a word.
   if (typeOf.has('<|tool_response>')) typeOf.delete('</s>');
   const texts = new Set(typeOf.keys());
+  const isUserDefined = (text: string) =>
+    typeOf.get(text) === tokenTypes.userDefined ||
+    alwaysUserDefined.includes(text) ||
+    isPartOfAnswer(text, texts);
   const isCovered = (text: string) =>
-    typeOf.get(text) !== tokenTypes.userDefined &&
-    !alwaysUserDefined.includes(text) &&
-    !isPartOfAnswer(text, texts) &&
-    text.length > 1;
+    text.length > 1 && (!isUserDefined(text) || isTemplateMark(text, chatTemplate));
   const uncovered = [...texts].filter((text) => !isCovered(text));
   return {
     covered: [...texts].filter(isCovered),
     uncovered,
-    // White space and single letters stand in every template, and mean nothing there.
-    uncoveredInTemplate: uncovered.filter((text) => /\S\S/.test(text) && chatTemplate.includes(text)),
+    uncoveredInTemplate: uncovered.filter((text) => !isUserDefined(text) && chatTemplate.includes(text)),
   };
 }

@@ -11,6 +11,7 @@ import {
   type NativeChatTemplateOptions,
   type NativeContext,
   type NativeContextOptions,
+  type NativeControlText,
   type NativeDevice,
   type NativeEmbedText,
   type NativeGenerationRequest,
@@ -80,7 +81,7 @@ export class RemoteAddon implements Addon {
       onProgress: (fraction = 0) => onProgress(fraction),
       onSent,
     });
-    const { info, controlTexts } = loaded as { info: NativeModelInfo; controlTexts: string[] };
+    const { info, controlTexts } = loaded as { info: NativeModelInfo; controlTexts: NativeControlText[] };
     this.#supervisor.remember(number, { method: 'loadModel', arguments: values });
     return this.#place(new RemoteModel(this, number, info, controlTexts));
   }
@@ -115,7 +116,7 @@ export class RemoteAddon implements Addon {
     return this.#modelOf(model).info;
   }
 
-  getControlTexts(model: ModelHandle): string[] {
+  getControlTexts(model: ModelHandle): NativeControlText[] {
     return [...this.#modelOf(model).controlTexts];
   }
 

@@ -1,4 +1,4 @@
-import type { Addon, NativeHandle, NativeModelInfo } from '../native/addon.js';
+import type { Addon, NativeControlText, NativeHandle, NativeModelInfo } from '../native/addon.js';
 
 /** Stands on this side for a native object in another process. */
 export class RemoteHandle<Kind extends NativeHandle['kind'] = NativeHandle['kind']> {
@@ -21,9 +21,14 @@ export class RemoteHandle<Kind extends NativeHandle['kind'] = NativeHandle['kind
 /** A model, with what is asked of it without waiting. */
 export class RemoteModel extends RemoteHandle<'model'> {
   readonly info: NativeModelInfo;
-  readonly controlTexts: readonly string[];
+  readonly controlTexts: readonly NativeControlText[];
 
-  constructor(owner: Addon, number: number, info: NativeModelInfo, controlTexts: readonly string[]) {
+  constructor(
+    owner: Addon,
+    number: number,
+    info: NativeModelInfo,
+    controlTexts: readonly NativeControlText[],
+  ) {
     super(owner, 'model', number);
     this.info = info;
     this.controlTexts = controlTexts;

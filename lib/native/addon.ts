@@ -15,6 +15,7 @@ import type {
   NativeChatTemplateOptions,
   NativeContext,
   NativeContextOptions,
+  NativeControlText,
   NativeDevice,
   NativeEmbeddingContextOptions,
   NativeEmbedText,
@@ -89,8 +90,8 @@ export interface Addon {
   }): Promise<ChatParserHandle>;
   /** Throws CHAT_OUTPUT_INVALID if a whole answer does not follow the format. */
   parseChat(parser: ChatParserHandle, text: string, isPartial: boolean): Promise<NativeChatMessage>;
-  /** What control tokens are written as, the longest first. */
-  getControlTexts(model: ModelHandle): string[];
+  /** What control tokens and user-defined ones are written as, the longest first. */
+  getControlTexts(model: ModelHandle): NativeControlText[];
   /** Whether the tokens are a whole text of the grammar. */
   matchesGrammar(model: ModelHandle, grammar: string, tokens: Int32Array): Promise<boolean>;
   jsonSchemaToGrammar(schema: string): Promise<string>;

@@ -366,6 +366,16 @@ export interface NativeRenderedChat {
   /** With `tokenize`: what begins and ends reasoning; empty if the model does none. */
   readonly reasoningStart?: Int32Array;
   readonly reasoningEnds?: readonly Int32Array[];
+  /** The same as texts. */
+  readonly reasoningStartText?: string;
+  readonly reasoningEndTexts?: readonly string[];
+}
+
+/** A text that a tokenizer looks for before all others. */
+export interface NativeControlText {
+  readonly text: string;
+  /** It is found in any text, whether that may hold control tokens or not. */
+  readonly isUserDefined: boolean;
 }
 
 /** What a model has written, or the beginning of it. */

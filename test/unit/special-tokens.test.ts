@@ -44,11 +44,25 @@ async function inspect(report: Awaited<ReturnType<typeof modelWith>>, ...more: s
 }
 
 describe('the special tokens of a model', () => {
-  it('are covered if they are control tokens of several characters', async () => {
-    expect(findSpecialTokens(await modelWith(thinking, '<|im_start|>{{ m }}\n\n<think>'))).toEqual({
-      covered: ['<unk>', '<|im_start|>'],
-      uncovered: ['§', '<think>', '\n\n', '<table>'],
-      uncoveredInTemplate: ['<think>'],
+  it('are covered if they are control tokens of several characters, or marks like them', async () => {
+    expect(findSpecialTokens(await modelWith(thinking, '<|im_start|>{{ m }}\n\n§'))).toEqual({
+      covered: ['<unk>', '<|im_start|>', '<think>'],
+      uncovered: ['§', '\n\n', '<table>'],
+      uncoveredInTemplate: ['§'],
+    });
+  });
+
+  it('are marks, whatever they look like, if the chat template writes them', async () => {
+    const tokens = [
+      ['user:', userDefined],
+      ['<table>', userDefined],
+      ['ø', userDefined],
+    ] as const;
+    expect(findSpecialTokens(await modelWith(tokens, 'ø'))?.covered).toEqual([]);
+    const template = 'ø user: {{ m }}<table>';
+    expect(findSpecialTokens(await modelWith(tokens, template))).toMatchObject({
+      covered: ['user:', '<table>'],
+      uncoveredInTemplate: [],
     });
   });
 
@@ -56,8 +70,8 @@ describe('the special tokens of a model', () => {
     const names = ['<|start|>', '<|message|>', '<|end|>', '<|call|>', '<|return|>'];
     const tokens = names.map((name) => [name, control] as const);
     expect(findSpecialTokens(await modelWith(tokens))).toMatchObject({
-      covered: ['<|call|>', '<|return|>'],
-      uncovered: ['<|start|>', '<|message|>', '<|end|>'],
+      covered: ['<|start|>', '<|message|>', '<|end|>', '<|call|>', '<|return|>'],
+      uncovered: [],
     });
     const others = [...tokens.slice(2, 3), ['<|user|>', control] as const];
     expect(findSpecialTokens(await modelWith(others))?.covered).toEqual(['<|end|>', '<|user|>']);
@@ -70,10 +84,10 @@ describe('the special tokens of a model', () => {
 
 describe('inspect', () => {
   it('names the texts that no chat keeps apart, and those of the template among them', async () => {
-    const output = await inspect(await modelWith(thinking, '<|im_start|>{{ m }}<think>'));
-    expect(output).toMatch(/^Control tokens +2, plain text where a user of a chat writes them$/m);
-    expect(output).toMatch(/^Found in any text +4 other tokens: "§" "<think>" "\\n\\n" "<table>"$/m);
-    expect(output).toMatch(/^Template safety +users can write its marks "<think>"$/m);
+    const output = await inspect(await modelWith(thinking, '<|im_start|>{{ m }}§'));
+    expect(output).toMatch(/^Control tokens +3, plain text where a user of a chat writes them$/m);
+    expect(output).toMatch(/^Found in any text +3 other tokens: "§" "\\n\\n" "<table>"$/m);
+    expect(output).toMatch(/^Template safety +users can write its marks "§"$/m);
   });
 
   it('says so where users cannot write the marks of the template', async () => {
@@ -84,9 +98,9 @@ describe('inspect', () => {
   });
 
   it('tells all of it as JSON', async () => {
-    const report = await modelWith(thinking, '<think>');
+    const report = await modelWith(thinking, '§');
     expect(JSON.parse(await inspect(report, '--json'))).toMatchObject({
-      specialTokens: { uncoveredInTemplate: ['<think>'] },
+      specialTokens: { uncoveredInTemplate: ['§'] },
     });
   });
 });
