@@ -134,8 +134,8 @@ describe('greedy generation in any company', () => {
       expect(counts.pauses).toBeGreaterThan(schedules / 10);
       expect(counts.evictions).toBeGreaterThan(schedules / 10);
       expect(counts.cachedTokens).toBeGreaterThan(schedules * 10);
-      expect(counts.acceptedDraftTokens).toBeGreaterThan(schedules * 10);
-      expect(counts.refusedDraftTokens).toBeGreaterThan(schedules * 10);
+      expect(counts.acceptedDraftTokens).toBeGreaterThan(schedules * 2);
+      expect(counts.refusedDraftTokens).toBeGreaterThan(schedules * 2);
       expect(counts.restoredStates).toBeGreaterThan(schedules / 10);
       expect(tally.restored).toBeGreaterThan(schedules / 10);
       expect(tally.ties).toBeLessThan(schedules / 10);
