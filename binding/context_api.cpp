@@ -58,6 +58,9 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   params.n_threads_batch = params.n_threads;
   params.type_k = ReadCacheType(options, "keyType");
   params.type_v = ReadCacheType(options, "valueType");
+  // llama.cpp's flash attention turns F32 into F16 in each step; the CPU then adds up in F16 below 64 tokens.
+  const bool has_f32 = params.type_k == GGML_TYPE_F32 || params.type_v == GGML_TYPE_F32;
+  if (has_f32 && !ggml_is_quantized(params.type_v)) params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
   params.kv_unified = true;  // sequences share memory and can share prefixes
   params.swa_full = ReadBool(options.Get("fullWindow"), true);
   params.no_perf = true;

@@ -77,6 +77,7 @@ void Speculator::CreateDraftContext(llama_context* target_context, llama_context
   params.n_batch = params.n_ubatch = llama_n_batch(target_context);
   params.n_seq_max = llama_n_seq_max(target_context);
   params.type_k = params.type_v = GGML_TYPE_F16;
+  params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_AUTO;
   params.swa_full = true;  // guesses are taken back
   LogCapture log;
   draft_context_.reset(llama_init_from_model(draft_model_->model, params));

@@ -20,9 +20,9 @@ export interface ContextOptions {
   sequences?: number;
   /** Threads, 1 to 512. Default: those of the model. */
   threads?: number;
-  /** Type of the cached keys. Default `f16`. */
+  /** Type of the cached keys; see {@link LoadModelOptions.keyType}. Default `f16`. */
   keyType?: CacheType;
-  /** Type of the cached values. Types other than `f16` and `f32` need flash attention. Default `f16`. */
+  /** Type of the cached values; see {@link LoadModelOptions.valueType}. Default `f16`. */
   valueType?: CacheType;
 }
 

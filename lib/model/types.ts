@@ -37,9 +37,16 @@ export interface LoadModelOptions {
   sequences?: number;
   /** Generations that may wait; more are refused with QUEUE_FULL. Default 1024. */
   queueLimit?: number;
-  /** Type of the cached keys: `q8_0` halves their memory, `q4_0` quarters it. Default `f16`. */
+  /**
+   * Type of the cached keys: `q8_0` halves their memory, `q4_0` quarters it. `f32` doubles it and turns flash attention
+   * off, unless values are `q8_0` or `q4_0`: logits then hardly depend on how tokens are batched, but a step needs
+   * memory for `contextSize` × `batchSize` × attention heads × 4 bytes. Default `f16`.
+   */
   keyType?: CacheType;
-  /** Type of the cached values; `q8_0` and `q4_0` need a model that supports flash attention. Default `f16`. */
+  /**
+   * Type of the cached values; `q8_0` and `q4_0` need a model that supports flash attention, `f32` turns it off as for
+   * keys. Default `f16`.
+   */
   valueType?: CacheType;
   /**
    * Keeps the beginnings of prompts and conversations when the KV cache gives them up, in memory and, if a directory is

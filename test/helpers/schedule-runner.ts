@@ -161,7 +161,7 @@ class ScheduleRun {
   }
 
   async #generate(operation: GenerateOperation): Promise<void> {
-    const { family, shared, tail, maxTokens, mayEnd, stop, priority, fate } = operation;
+    const { family, shared, tail, maxTokens, mayEnd, stop, priority, speculative, fate } = operation;
     const text = (familyPrefixes[family] ?? '').slice(0, shared) + tail;
     const prompt = this.options.vocabulary.encode(text);
     const start = (signal: AbortSignal | undefined) =>
@@ -171,6 +171,7 @@ class ScheduleRun {
         maxTokens,
         ignoreEndOfSequence: !mayEnd,
         priority,
+        speculative,
         ...(stop !== undefined && { stop }),
         ...(signal && { signal }),
       });

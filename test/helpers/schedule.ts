@@ -24,6 +24,8 @@ export interface GenerateOperation extends Step {
   readonly mayEnd: boolean;
   readonly stop?: string;
   readonly priority: number;
+  /** Whether it takes part in speculation, where there is any. */
+  readonly speculative: boolean;
   readonly fate: Fate;
 }
 
@@ -50,14 +52,16 @@ export interface SettleOperation extends Step {
 
 export type Operation = GenerateOperation | TurnOperation | RestoreOperation | SettleOperation;
 
+/** Where guesses of the next tokens come from. */
+export type Speculation = 'none' | 'earlierText' | 'draftModel';
+
 export interface Schedule {
   readonly contextSize: number;
   readonly sequences: number;
   readonly batchSize: number;
   /** Room for prefixes outside of the KV cache: none, too little for all, or more than enough. */
   readonly prefixCacheBytes: number;
-  /** Whether tokens are guessed from earlier text. */
-  readonly speculative: boolean;
+  readonly speculation: Speculation;
   readonly operations: readonly Operation[];
 }
 
@@ -113,6 +117,7 @@ function drawOperation(random: Random, { contextSize, brief }: Setting): Operati
     mayEnd: random.below(3) === 0,
     ...(random.below(4) === 0 && { stop: randomText(random, 1 + random.below(2)) }),
     priority: random.below(3),
+    speculative: random.below(5) !== 0,
     fate,
   };
 }
@@ -127,7 +132,7 @@ export function drawSchedule(seed: number): Schedule {
     sequences: 1 + random.below(6),
     batchSize: random.pick([1, 64, 512]),
     prefixCacheBytes: random.pick([0, 100_000, 10_000_000]),
-    speculative: random.below(4) === 0,
+    speculation: random.pick<Speculation>(['none', 'none', 'earlierText', 'draftModel']),
     operations: Array.from({ length }, () => drawOperation(random, setting)),
   };
 }

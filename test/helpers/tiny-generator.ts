@@ -60,6 +60,9 @@ function hyperparameters(): Record<string, GgufValueInput> {
 
 class Weights {
   readonly #random = new Random(20_261_123);
+  readonly #otherRandom = new Random(7);
+
+  constructor(private readonly difference: number) {}
 
   /** A matrix whose outputs have the given deviation for inputs of deviation 1. */
   matrix(name: string, columns: number, rows: number, deviation: number): GgufTensorInput {
@@ -78,14 +81,16 @@ class Weights {
     let index = 0;
     const next = () => {
       const token = Math.floor(index++ / embedding);
-      return isWanted(token) ? (this.#normal() * 4) / Math.sqrt(embedding) : 0;
+      if (!isWanted(token)) return 0;
+      const other = this.difference * this.#normal(this.#otherRandom);
+      return ((this.#normal() + other) * 4) / Math.sqrt(embedding);
     };
     return this.#tensor('output.weight', [embedding, tokens], next);
   }
 
   /** Close to normally distributed: the sum of three uniform numbers, scaled to deviation 1. */
-  #normal(): number {
-    return (this.#random.next() + this.#random.next() + this.#random.next() - 1.5) * 2;
+  #normal(random = this.#random): number {
+    return (random.next() + random.next() + random.next() - 1.5) * 2;
   }
 
   #tensor(name: string, dimensions: number[], next: () => number): GgufTensorInput {
@@ -95,11 +100,14 @@ class Weights {
   }
 }
 
-/** Writes the model. Equal files, whenever it is called. */
-export async function writeTinyGenerator(path: string): Promise<void> {
+/**
+ * Writes the model. Equal files, whenever it is called.
+ * @param difference makes a relative of the model: the deviation of what is added to its output weights, theirs being 1.
+ */
+export async function writeTinyGenerator(path: string, difference = 0): Promise<void> {
   const { layers, embedding, feedForward } = sizes;
   const tokens = 256 + controlTokens.length;
-  const weights = new Weights();
+  const weights = new Weights(difference);
   const layer = (name: string) => [
     weights.norm(`${name}.attn_norm.weight`),
     // Large queries and keys: each token then looks at few others, and one that is missing changes the outcome.

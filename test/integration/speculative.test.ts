@@ -126,8 +126,9 @@ describe('a draft model', () => {
     const speculative = { draftModel: tiny, minDraftProbability: 0 };
     await withModel({ speculative, contextSize: 256, sequences: 4 }, async (model) => {
       const shared = promptOf(9, 90);
-      // With these the most probable token leads by a clear margin: batches of other shapes round otherwise.
-      const prompts = [2, 3, 4, 5, 8, 10].map((seed) => [...shared, ...promptOf(10 + seed, 20)]);
+      // A token of the first and one of the last lead by 0.001 and 0.003 only. With a cache in F16, whose attention adds
+      // up otherwise in steps of 64 tokens and more, logits differ by 0.01; in F32 by 0.000002.
+      const prompts = [1, 2, 3, 4, 5, 6].map((seed) => [...shared, ...promptOf(10 + seed, 20)]);
       const options = { ...greedy, maxTokens: 60 };
       const results = await Promise.all(prompts.map((prompt) => model.generate(prompt, options).result));
       const { pauses, evictions } = await model.metrics();

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadModel } from '../../lib/index.js';
-import { GreedyReference, type Tolerance } from '../helpers/greedy-reference.js';
+import { loadModel, type SpeculativeOptions } from '../../lib/index.js';
+import { type CacheTypes, GreedyReference, type Tolerance } from '../helpers/greedy-reference.js';
 import { testModelPath } from '../helpers/model.js';
-import { drawSchedule, type Schedule, shrinkSchedule } from '../helpers/schedule.js';
+import { drawSchedule, type Schedule, type Speculation, shrinkSchedule } from '../helpers/schedule.js';
 import {
   characterVocabulary,
   createTally,
@@ -20,15 +20,18 @@ const scheduleCount = Number(process.env.LLAMA_NATIVE_SCHEDULES ?? 120);
 const firstSeed = Number(process.env.LLAMA_NATIVE_SCHEDULE_SEED ?? 1);
 
 /**
- * With these, ggml's attention on the CPU adds up in F32, whatever the shape of the batch. (With values in F16 it adds
- * up in F16 for batches of few tokens, which changes logits of SmolLM2 by up to 0.7.)
+ * With these, ggml's attention on the CPU adds up in F32, whatever the shape of the batch. (With keys and values in F16
+ * it adds up in F16 for batches of less than 64 tokens, which changes logits of SmolLM2 by up to 0.7.)
  */
-const cacheTypes = { keyType: 'f16', valueType: 'q8_0' } as const;
+const smallTypes = { keyType: 'f16', valueType: 'q8_0' } as const;
+const exactTypes = { keyType: 'f32', valueType: 'f32' } as const;
 
 /** A model to run schedules on, and how far company may change what it computes. */
 interface Subject {
   readonly path: string;
   readonly vocabulary: Vocabulary;
+  readonly cacheTypes: CacheTypes;
+  readonly guesses: Readonly<Partial<Record<Speculation, SpeculativeOptions>>>;
   readonly tolerance: Tolerance;
   readonly reference: GreedyReference;
 }
@@ -42,28 +45,39 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-const counts = { evictions: 0, pauses: 0, cachedTokens: 0, acceptedDraftTokens: 0, restoredStates: 0 };
+const noCounts = {
+  evictions: 0,
+  pauses: 0,
+  cachedTokens: 0,
+  acceptedDraftTokens: 0,
+  refusedDraftTokens: 0,
+  restoredStates: 0,
+};
+let counts = { ...noCounts };
 
 /** What went wrong; undefined if nothing did. */
 async function run(schedule: Schedule, subject: Subject, tally: Tally): Promise<string | undefined> {
   const { contextSize, sequences, batchSize } = schedule;
+  const speculative = subject.guesses[schedule.speculation];
   const settings = {
     contextSize,
     sequences,
     batchSize,
     threads: 1,
     prefixCache: { memoryBytes: schedule.prefixCacheBytes },
-    ...(schedule.speculative && { speculative: {} }),
-    ...cacheTypes,
+    ...(speculative && { speculative }),
+    ...subject.cacheTypes,
   };
   const model = await loadModel(subject.path, settings);
   try {
     await runSchedule(schedule, { ...subject, model, tally, directory });
-    const { evictions, pauses, cachedTokens, acceptedDraftTokens, prefixCache } = await model.metrics();
+    const { evictions, pauses, cachedTokens, draftTokens, acceptedDraftTokens, prefixCache } =
+      await model.metrics();
     counts.evictions += evictions;
     counts.pauses += pauses;
     counts.cachedTokens += cachedTokens;
     counts.acceptedDraftTokens += acceptedDraftTokens;
+    counts.refusedDraftTokens += draftTokens - acceptedDraftTokens;
     counts.restoredStates += prefixCache.restored;
     return undefined;
   } catch (error) {
@@ -91,30 +105,43 @@ async function runAll(seeds: number, draw: (seed: number) => Schedule, subject: 
 }
 
 describe('greedy generation in any company', () => {
-  it('gives what the prompt gives alone: batched, shared, evicted, paused, cancelled, saved and restored', async () => {
-    const path = join(directory, 'tiny.gguf');
-    await writeTinyGenerator(path);
-    const reference = await GreedyReference.create(path, 1024, cacheTypes);
-    // The keys and values of the only layer depend on nothing but their own token and position, so they are the same
-    // to the last bit in any company. What differs is the order in which attention adds them up, which is that of the
-    // cells: an error below 5e-6. A token that is missing, or at another position, makes 0.01 and more.
-    const tolerance = { margin: 2e-5, logprob: 1e-5 };
-    const subject = { path, vocabulary: characterVocabulary, tolerance, reference };
-    const tally = await runAll(scheduleCount, drawSchedule, subject);
-    await reference.close();
+  it.each([
+    ['of its usual kind', smallTypes, scheduleCount],
+    ['in F32', exactTypes, Math.ceil(scheduleCount / 4)],
+  ])(
+    'gives what the prompt gives alone, with a cache %s: batched, shared, evicted, paused, guessed, cancelled, saved and restored',
+    async (_, cacheTypes, schedules) => {
+      const path = join(directory, 'tiny.gguf');
+      const draftModel = join(directory, 'draft.gguf');
+      await writeTinyGenerator(path);
+      await writeTinyGenerator(draftModel, 0.2);
+      const reference = await GreedyReference.create(path, 1024, cacheTypes);
+      // The keys and values of the only layer depend on nothing but their own token and position, so they are the same
+      // to the last bit in any company. What differs is the order in which attention adds them up, which is that of the
+      // cells: an error below 5e-6. A token that is missing, or at another position, makes 0.01 and more.
+      const tolerance = { margin: 2e-5, logprob: 1e-5 };
+      // Both are wrong often enough that guesses are taken back.
+      const guesses = { earlierText: { ngramSize: 1 }, draftModel: { draftModel, minDraftProbability: 0 } };
+      const subject = { path, vocabulary: characterVocabulary, cacheTypes, guesses, tolerance, reference };
+      counts = { ...noCounts };
+      const tally = await runAll(schedules, drawSchedule, subject);
+      await reference.close();
 
-    // That this was a test of all of it:
-    for (const ending of ['length', 'stop', 'left', 'ABORTED']) {
-      expect(tally.endings.get(ending), ending).toBeGreaterThan(scheduleCount / 10);
-    }
-    expect(counts.pauses).toBeGreaterThan(scheduleCount / 10);
-    expect(counts.evictions).toBeGreaterThan(scheduleCount / 10);
-    expect(counts.cachedTokens).toBeGreaterThan(scheduleCount * 10);
-    expect(counts.acceptedDraftTokens).toBeGreaterThan(scheduleCount / 10);
-    expect(counts.restoredStates).toBeGreaterThan(scheduleCount / 10);
-    expect(tally.restored).toBeGreaterThan(scheduleCount / 10);
-    expect(tally.ties).toBeLessThan(scheduleCount / 10);
-  }, 900_000);
+      // That this was a test of all of it:
+      for (const ending of ['length', 'stop', 'left', 'ABORTED']) {
+        expect(tally.endings.get(ending), ending).toBeGreaterThan(schedules / 10);
+      }
+      expect(counts.pauses).toBeGreaterThan(schedules / 10);
+      expect(counts.evictions).toBeGreaterThan(schedules / 10);
+      expect(counts.cachedTokens).toBeGreaterThan(schedules * 10);
+      expect(counts.acceptedDraftTokens).toBeGreaterThan(schedules * 2);
+      expect(counts.refusedDraftTokens).toBeGreaterThan(schedules * 2);
+      expect(counts.restoredStates).toBeGreaterThan(schedules / 10);
+      expect(tally.restored).toBeGreaterThan(schedules / 10);
+      expect(tally.ties).toBeLessThan(schedules / 10);
+    },
+    900_000,
+  );
 
   // With a sanitizer it would take an hour.
   const isQuick = process.env.LLAMA_NATIVE_SANITIZER === undefined;
@@ -122,6 +149,7 @@ describe('greedy generation in any company', () => {
     'does so with a real model too, but where two logits are as good as equal',
     async () => {
       const path = await testModelPath();
+      const cacheTypes = smallTypes;
       const reference = await GreedyReference.create(path, 1024, cacheTypes);
       const words: Vocabulary = {
         encode: (text) => Int32Array.from(Buffer.from(text), (byte) => 1000 + byte * 97),
@@ -135,7 +163,9 @@ describe('greedy generation in any company', () => {
         return { ...schedule, operations: schedule.operations.slice(0, 8) };
       };
       const schedules = Math.ceil(scheduleCount / 60);
-      const tally = await runAll(schedules, draw, { path, vocabulary: words, tolerance, reference });
+      const guesses = { earlierText: {} };
+      const subject = { path, vocabulary: words, cacheTypes, guesses, tolerance, reference };
+      const tally = await runAll(schedules, draw, subject);
       await reference.close();
       expect(tally.tokens).toBeGreaterThan(schedules * 20);
       expect(tally.ties).toBeLessThan(tally.tokens / 20);
