@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { remembered, type ToolResult } from './tool-results.js';
 import { projectPath } from './vendored.js';
 
 /** What both sides of a comparison are set to. */
@@ -45,10 +46,7 @@ function environmentWithoutSettings(): NodeJS.ProcessEnv {
 
 const execute = promisify(execFile);
 
-async function runTool(
-  tool: string,
-  toolArguments: readonly string[],
-): Promise<{ stdout: Buffer; stderr: string }> {
+async function runTool(tool: string, toolArguments: readonly string[]): Promise<ToolResult> {
   const running = execute(toolPath(tool), toolArguments, {
     encoding: 'buffer',
     env: environmentWithoutSettings(),
@@ -90,7 +88,7 @@ export async function completeGreedily(
   return inTemporaryDirectory(async (directory) => {
     const promptPath = path.join(directory, 'prompt.txt');
     await writeFile(promptPath, prompt);
-    const { stdout } = await runTool('llama-completion', [
+    const toolArguments = [
       ...settingArguments(settings),
       ...['--binary-file', promptPath],
       ...['--predict', String(maxTokens)],
@@ -99,7 +97,13 @@ export async function completeGreedily(
       '--no-conversation',
       '--no-display-prompt',
       ...extraArguments,
-    ]);
+    ];
+    const run = () => runTool('llama-completion', toolArguments);
+    // What more arguments ask for may be files.
+    const writesFiles = extraArguments.length > 0;
+    const { stdout } = await (writesFiles
+      ? run()
+      : remembered(toolPath('llama-completion'), toolArguments, run));
     return trimCompletion(stdout);
   });
 }
@@ -215,10 +219,12 @@ export async function embedWithReference(
  * lost (see `common_log_main` in common/log.cpp), and only another run helps.
  */
 async function runUntilWhole(tool: string, toolArguments: readonly string[]): Promise<string> {
-  for (let attempt = 0; attempt < 20; attempt++) {
-    const { stdout } = await runTool(tool, toolArguments);
-    const output = stdout.toString('utf8').trim();
-    if (output.endsWith(']]')) return output;
-  }
-  throw new Error(`${tool} lost the end of its output in 20 runs`);
+  const { stdout } = await remembered(toolPath(tool), toolArguments, async () => {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const result = await runTool(tool, toolArguments);
+      if (result.stdout.toString('utf8').trim().endsWith(']]')) return result;
+    }
+    throw new Error(`${tool} lost the end of its output in 20 runs`);
+  });
+  return stdout.toString('utf8');
 }
