@@ -222,3 +222,8 @@ async function runUntilWhole(tool: string, toolArguments: readonly string[]): Pr
   }
   throw new Error(`${tool} lost the end of its output in 20 runs`);
 }
+
+/** Splits or merges a model as `llama-gguf-split` does. */
+export async function runGgufSplit(...toolArguments: readonly string[]): Promise<void> {
+  await runTool('llama-gguf-split', toolArguments);
+}
