@@ -65,7 +65,8 @@ export function parseAdapter(text: string, previous: readonly AdapterOptions[] =
   return [...previous, { path, ...scaled }];
 }
 
-function numberOption(flags: string, description: string, range: Range): Option {
+/** An option whose value is a number. */
+export function numberOption(flags: string, description: string, range: Range): Option {
   return new Option(flags, description).argParser((text: string) => parseNumber(text, range));
 }
 

@@ -4,6 +4,7 @@ import { createError } from '../errors.js';
 import { addBuildCommand } from './commands/build.js';
 import { addChatCommand } from './commands/chat.js';
 import { addDoctorCommand } from './commands/doctor.js';
+import { addGgufCommand } from './commands/gguf.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addListCommand } from './commands/list.js';
 import { addPullCommand } from './commands/pull.js';
@@ -57,6 +58,7 @@ export function createProgram(context: CommandContext): Command {
     addRemoveCommand,
     addInspectCommand,
     addQuantizeCommand,
+    addGgufCommand,
     addDoctorCommand,
     addBuildCommand,
   ]) {

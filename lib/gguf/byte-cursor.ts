@@ -66,14 +66,31 @@ export class ByteCursor {
     return { start, end: this.position };
   }
 
-  /** Steps over `count` strings; returns start and end of each. Written for 150 000 of them. */
+  /**
+   * Steps over `count` strings; returns start and end of each. Most of the time that a header takes is spent here, so the
+   * loop looks at the bytes itself, and leaves what is wrong or not there yet to {@link string}.
+   */
   strings(count: number, what: string): Uint32Array {
+    const { bytes } = this.holder;
+    const available = Math.min(bytes.length, this.fileSize);
     const bounds = new Uint32Array(2 * count);
-    for (let index = 0; index < count; index++) {
-      const length = this.#stringLength(what);
-      bounds[2 * index] = this.take(length, what);
-      bounds[2 * index + 1] = this.position;
+    let position = this.position;
+    for (let index = 0; index < 2 * count; index += 2) {
+      const start = position + 8;
+      const end = start + lowWordAt(bytes, position);
+      if (end > available || bytes[position + 3] !== 0 || highWordAt(bytes, position) !== 0) {
+        this.position = position;
+        const bound = this.string(what);
+        bounds[index] = bound.start;
+        bounds[index + 1] = bound.end;
+        position = bound.end;
+        continue;
+      }
+      bounds[index] = start;
+      bounds[index + 1] = end;
+      position = end;
     }
+    this.position = position;
     return bounds;
   }
 
@@ -82,4 +99,22 @@ export class ByteCursor {
     const { bytes } = this.holder;
     return bytes.readUInt32LE(start) + bytes.readUInt32LE(start + 4) * 2 ** 32;
   }
+}
+
+/** The lower 24 bits of a little-endian number: for longer strings the rest is looked at apart. */
+function lowWordAt(bytes: Uint8Array, position: number): number {
+  return (
+    (bytes[position] as number) |
+    ((bytes[position + 1] as number) << 8) |
+    ((bytes[position + 2] as number) << 16)
+  );
+}
+
+function highWordAt(bytes: Uint8Array, position: number): number {
+  return (
+    (bytes[position + 4] as number) |
+    (bytes[position + 5] as number) |
+    (bytes[position + 6] as number) |
+    (bytes[position + 7] as number)
+  );
 }

@@ -10,6 +10,9 @@ import type { GgufHeader } from './types.js';
 /** Headers with 260 000 tokens take about 15 MB; ten times that is damage, not a model. */
 const maxHeaderBytes = 256 * 1024 * 1024;
 
+/** By how much more is read when what was read is not enough: what was parsed in vain is a small part then. */
+const growth = 4;
+
 /** Options of {@link readGgufHeader}. */
 export interface ReadHeaderOptions {
   /** Stops the reading. */
@@ -41,7 +44,7 @@ export async function readGgufHeader(path: string, options: ReadHeaderOptions = 
 }
 
 /**
- * As {@link readGgufHeader}, from wherever the bytes come. No more is allocated than twice what has arrived.
+ * As {@link readGgufHeader}, from wherever the bytes come. No more is allocated than four times what has arrived.
  */
 export async function readHeaderFrom(
   source: ByteSource,
@@ -55,7 +58,7 @@ export async function readHeaderFrom(
   for (;;) {
     while (holder.bytes.length < wanted) {
       throwIfAborted(name, options.signal);
-      const most = holder.bytes.length === 0 ? source.firstReadBytes : 2 * holder.bytes.length;
+      const most = holder.bytes.length === 0 ? source.firstReadBytes : growth * holder.bytes.length;
       await extend(source, holder, Math.min(wanted, most));
     }
     const result = parser.advance();
@@ -66,7 +69,7 @@ export async function readHeaderFrom(
         `its header needs more than ${maxHeaderBytes} bytes. The file is damaged; download it again.`,
       );
     }
-    wanted = Math.min(Math.max(result, 2 * holder.bytes.length), maxHeaderBytes, sizeBytes);
+    wanted = Math.min(Math.max(result, growth * holder.bytes.length), maxHeaderBytes, sizeBytes);
   }
 }
 

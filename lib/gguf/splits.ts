@@ -5,13 +5,18 @@ import { type ReadHeaderOptions, readGgufHeader } from './read-header.js';
 import type { GgufHeader, GgufTensorInfo } from './types.js';
 
 /** `llama_split_path` in src/llama.cpp: `<prefix>-00001-of-00003.gguf`. */
-const splitName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/s;
+const splitPattern = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/s;
 
 /** The path of one file of a split model, or undefined where the path is not named like one. `index` is from 0. */
 export function splitPath(path: string, index: number, count: number): string | undefined {
-  const prefix = splitName.exec(path)?.[1];
+  const prefix = splitPattern.exec(path)?.[1];
+  return prefix === undefined ? undefined : splitName(prefix, index, count);
+}
+
+/** The path of one file of a split model. `index` is from 0. */
+export function splitName(prefix: string, index: number, count: number): string {
   const pad = (number: number) => String(number).padStart(5, '0');
-  return prefix === undefined ? undefined : `${prefix}-${pad(index + 1)}-of-${pad(count)}.gguf`;
+  return `${prefix}-${pad(index + 1)}-of-${pad(count)}.gguf`;
 }
 
 /** How many files the model is in, 1 for most. */

@@ -1,5 +1,5 @@
+import { encodeGgufHeader, type GgufValueInput } from '../../lib/gguf/encode-header.js';
 import { tensorByteSize, tensorTypeByName, tensorTypes } from '../../lib/gguf/tensor-types.js';
-import { encodeGgufHeader, type GgufValueInput } from '../../lib/gguf/write.js';
 import { interestingFloats, interestingIntegers } from './gguf-interesting-values.js';
 import type { Change } from './gguf-mutations.js';
 import type { Random } from './gguf-random.js';

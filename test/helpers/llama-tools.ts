@@ -228,3 +228,8 @@ async function runUntilWhole(tool: string, toolArguments: readonly string[]): Pr
   });
   return stdout.toString('utf8');
 }
+
+/** Splits or merges a model as `llama-gguf-split` does. */
+export async function runGgufSplit(...toolArguments: readonly string[]): Promise<void> {
+  await runTool('llama-gguf-split', toolArguments);
+}

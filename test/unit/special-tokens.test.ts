@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { runCommandLine } from '../../lib/cli/program.js';
-import { readGgufMetadata } from '../../lib/gguf/index.js';
+import { estimateMemory, readGgufMetadata, summarizeGguf } from '../../lib/gguf/index.js';
 import { findSpecialTokens } from '../../lib/gguf/special-tokens.js';
+import { readGgufHeaders } from '../../lib/inspect/index.js';
 import { createTestContext } from '../helpers/cli-context.js';
 import { strings, text, writeTinyModel } from '../helpers/gguf-files.js';
 
@@ -34,7 +35,10 @@ async function inspect(report: Awaited<ReturnType<typeof modelWith>>, ...more: s
   const context = createTestContext({
     library: {
       resolveModel: async () => report.path,
-      readGgufMetadata: async () => report,
+      readGgufHeaders,
+      summarizeGguf,
+      estimateMemory,
+      getDevices: async () => [],
       listCachedModels: async () => [],
       findSpecialTokens,
     },

@@ -1,64 +1,127 @@
-import type { Command } from 'commander';
-import { createError, LlamaNativeError } from '../../errors.js';
+import { type Command, Option } from 'commander';
 import type { SpecialTokens } from '../../gguf/special-tokens.js';
-import type { GgufSummary } from '../../index.js';
+import type { CacheType, GgufHeader, GgufSummary, MemoryOptions } from '../../index.js';
 import { type CommandContext, exitCodes, writeJson, writeNote } from '../context.js';
+import { type MemoryReport, memoryFacts, memoryTable, reportMemory } from '../inspect/memory-report.js';
 import { plainMetadata } from '../inspect/plain-metadata.js';
 import type { Library } from '../library.js';
 import { findListedModel } from '../model-names.js';
-import { withoutUndefined } from '../options.js';
+import { addSourceOptions, numberOption, type SourceOptions, withoutUndefined } from '../options.js';
 import { formatBytes, formatCount } from '../terminal/format.js';
 
-interface InspectOptions {
+interface InspectOptions extends SourceOptions {
   template?: boolean;
-  cacheDirectory?: string;
+  tensors?: boolean;
+  contextSize?: number;
+  cacheType?: CacheType;
+  offline?: boolean;
   json?: boolean;
 }
 
 /** Adds `inspect <model>`. */
 export function addInspectCommand(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('inspect')
     .summary('show what a model file holds')
-    .description('Show what a model file holds, without loading or downloading it.')
-    .argument('<model>', 'path of a .gguf file, or a downloaded model as `llama-native list` names it')
+    .description(
+      'Show what a model file holds and how much memory it takes, without loading it. Of a model on the hub or a web ' +
+        'server only the beginning is read.',
+    )
+    .argument('<model>', 'path of a .gguf file, hf:owner/repo[:file-or-quantization], or an https URL')
     .option('--template', 'print the chat template and nothing else')
-    .option('--cache-directory <path>', 'where downloads are kept (default: the Hugging Face cache)')
+    .option('--tensors', 'list the tensors')
+    .addOption(
+      numberOption('--context-size <tokens>', 'tokens to reckon memory for', { minimum: 1, isInteger: true }),
+    )
+    .addOption(
+      new Option('--cache-type <type>', 'type of cached keys and values to reckon memory for').choices([
+        'f32',
+        'f16',
+        'q8_0',
+        'q4_0',
+      ]),
+    )
+    .option('--offline', 'read only what is on this machine');
+  addSourceOptions(command)
     .option('--json', 'print one JSON object, with all metadata')
     .action((source: string, options: InspectOptions) => inspect(context, source, options));
 }
 
 async function inspect(context: CommandContext, source: string, options: InspectOptions): Promise<void> {
   const library = await context.loadLibrary();
-  const { signal } = context.interrupts;
-  const path = await findOnThisMachine(library, source, options);
-  const report = await library.readGgufMetadata(path, { signal });
-  const specialTokens = library.findSpecialTokens(report);
+  const headers = await readHeaders(context, library, source, options);
+  const whole = joinParts(headers);
+  const summary = library.summarizeGguf(whole);
+  if (options.template === true) {
+    printTemplate(context, summary);
+    return;
+  }
+  const specialTokens = library.findSpecialTokens({ ...summary, metadata: whole.metadata });
+  const memory = await reportMemory(library, headers, toMemoryOptions(options));
   if (options.json === true) {
-    writeJson(context, { ...report, specialTokens, metadata: plainMetadata(report.metadata) });
-  } else if (options.template === true) {
-    printTemplate(context, report);
+    const { tensors } = whole;
+    writeJson(context, {
+      ...summary,
+      specialTokens,
+      memory,
+      ...(options.tensors === true ? { tensors } : {}),
+      metadata: plainMetadata(whole.metadata),
+    });
+  } else if (options.tensors === true) {
+    await printTensors(context, whole);
   } else {
-    await printReport(context, report, specialTokens);
+    await printReport(context, summary, specialTokens, memory);
   }
 }
 
-async function findOnThisMachine(library: Library, source: string, options: InspectOptions): Promise<string> {
+async function readHeaders(
+  context: CommandContext,
+  library: Library,
+  source: string,
+  options: InspectOptions,
+): Promise<GgufHeader[]> {
+  const { cacheDirectory, endpoint, offline } = options;
+  const { signal } = context.interrupts;
   const listed = await findListedModel(library, source, options);
-  if (listed !== undefined) {
-    return listed;
-  }
-  try {
-    const { cacheDirectory } = options;
-    return await library.resolveModel(source, { ...withoutUndefined({ cacheDirectory }), offline: true });
-  } catch (error) {
-    if (LlamaNativeError.isInstance(error) && error.code === 'DOWNLOAD_FAILED') {
-      throw createError('MODEL_NOT_FOUND', `${source} is not downloaded, and inspect downloads nothing.`, {
-        cause: error,
-      });
-    }
-    throw error;
-  }
+  const isRemote = /^(hf|https?):/i.test(source);
+  // What is neither listed nor remote is a path; the library's errors on those help with names that look like others.
+  const name = listed ?? (isRemote ? source : await library.resolveModel(source, { offline: true }));
+  return library.readGgufHeaders(name, {
+    ...withoutUndefined({ cacheDirectory, endpoint, offline }),
+    signal,
+  });
+}
+
+/** A model in several files as if it were in one. */
+function joinParts(headers: readonly GgufHeader[]): GgufHeader {
+  const [first] = headers;
+  if (first === undefined) throw new Error('A model has one file at least');
+  return {
+    ...first,
+    fileSize: headers.reduce((sum, { fileSize }) => sum + fileSize, 0),
+    tensors: headers.flatMap(({ tensors }) => tensors),
+  };
+}
+
+function toMemoryOptions({ contextSize, cacheType }: InspectOptions): MemoryOptions {
+  return withoutUndefined({ contextSize, keyType: cacheType, valueType: cacheType });
+}
+
+async function printTensors(context: CommandContext, { tensors }: GgufHeader): Promise<void> {
+  const { renderTable } = await import('../terminal/table.js');
+  const columns = [
+    { title: 'TENSOR' },
+    { title: 'TYPE' },
+    { title: 'SHAPE', align: 'right' },
+    { title: 'SIZE', align: 'right' },
+  ] as const;
+  const rows = tensors.map(({ name, type, dimensions, byteSize }) => [
+    name,
+    type,
+    dimensions.join(' × '),
+    formatBytes(byteSize),
+  ]);
+  context.output.write(renderTable(columns, rows, context.output.colours.bold));
 }
 
 function printTemplate(context: CommandContext, report: GgufSummary): void {
@@ -75,6 +138,7 @@ async function printReport(
   context: CommandContext,
   report: GgufSummary,
   specialTokens: SpecialTokens | undefined,
+  memory: MemoryReport,
 ): Promise<void> {
   const { renderFacts, renderTable } = await import('../terminal/table.js');
   const { colours } = context.output;
@@ -84,6 +148,7 @@ async function printReport(
     { title: 'TENSORS', align: 'right' },
     { title: 'PARAMETERS', align: 'right' },
     { title: 'SIZE', align: 'right' },
+    { title: 'BITS', align: 'right' },
     { title: 'SHARE', align: 'right' },
   ] as const;
   const rows = report.types.map((share) => [
@@ -91,15 +156,13 @@ async function printReport(
     String(share.tensorCount),
     formatCount(share.parameterCount),
     formatBytes(share.bytes),
+    ((8 * share.bytes) / Math.max(1, share.parameterCount)).toFixed(2),
     `${((100 * share.bytes) / report.tensorBytes).toFixed(1)} %`,
   ]);
   context.output.write(`\n${renderTable(columns, rows, colours.bold)}`);
-  if (report.splitCount > 1) {
-    writeNote(
-      context,
-      `The model is split into ${report.splitCount} files; the figures are those of this one.`,
-    );
-  }
+  const { columns: memoryColumns, rows: memoryRows } = memoryTable(memory);
+  context.output.write(`\n${renderFacts(memoryFacts(memory), colours.cyan)}`);
+  context.output.write(renderTable(memoryColumns, memoryRows, colours.bold));
 }
 
 /** What is known, in the order of interest; what the file does not say is left out. */
@@ -122,7 +185,11 @@ function factsOf(report: GgufSummary): (readonly [string, string])[] {
     ['Tokenizer', report.tokenizer],
     ['Chat template', template === undefined ? 'no' : `yes, ${count(template.length)} characters`],
     ['Tensors', `${count(report.tensorCount)}, ${formatBytes(report.tensorBytes)}`],
-    ['File', `${report.path} (${formatBytes(report.fileSize)}, GGUF version ${report.version})`],
+    [
+      report.splitCount > 1 ? `Files` : 'File',
+      `${report.path} (${report.splitCount > 1 ? `${report.splitCount} files, ` : ''}${formatBytes(report.fileSize)}, ` +
+        `GGUF version ${report.version})`,
+    ],
   ];
   return facts.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const]));
 }

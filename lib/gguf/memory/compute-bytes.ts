@@ -54,11 +54,15 @@ function widthOf(header: GgufHeader): number {
 function layerElements(header: GgufHeader, memory: ModelMemory): number {
   const facts = new Hyperparameters(header, architectureOf(header) ?? '');
   const width = widthOf(header);
-  const feedForward = Math.max(0, ...facts.perLayer('feed_forward_length'));
-  const used = Math.max(0, ...facts.perLayer('expert_used_count'));
-  const expert = Math.max(0, ...facts.perLayer('expert_feed_forward_length')) || feedForward;
+  const feedForward = largest(facts.perLayer('feed_forward_length'));
+  const used = largest(facts.perLayer('expert_used_count'));
+  const expert = largest(facts.perLayer('expert_feed_forward_length')) || feedForward;
   const experts = used === 0 ? 0 : used * (3 * expert + 2 * width);
   const inner = facts.count('ssm.inner_size') ?? 0;
   const states = memory.states.length === 0 ? 0 : 6 * inner;
   return 4 * width + Math.max(3 * feedForward, experts, states);
+}
+
+function largest(values: readonly number[]): number {
+  return values.reduce((most, value) => Math.max(most, value), 0);
 }

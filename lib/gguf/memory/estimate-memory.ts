@@ -142,7 +142,7 @@ function readSettings(header: GgufHeader, memory: ModelMemory, options: MemoryOp
   const trained = facts.count('context_length') || defaultContextLimit;
   const wanted = options.contextSize ?? Math.min(trained, defaultContextLimit);
   const fullWindow = options.slidingWindow !== 'window' || memory.window === undefined;
-  const canShare = memory.states.length === 0 && fullWindow;
+  const canShare = memory.states.length === 0 && fullWindow && facts.architecture !== 'deepseek4';
   const sequences = (options.sequences ?? 1) + (canShare ? residentSequences : 0);
   const batchSize = Math.min(Math.max(options.batchSize ?? 512, sequences), Math.max(wanted, sequences));
   return {

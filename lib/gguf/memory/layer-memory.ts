@@ -53,6 +53,9 @@ class MemoryLayout {
   readonly #window: SlidingWindow | undefined;
   readonly #heads: readonly number[];
   readonly #keyValueHeads: readonly number[];
+  readonly #feedForward: readonly number[];
+  readonly #recurrentLayers: readonly number[];
+  readonly #indexerTypes: readonly number[];
   readonly #isHybrid: boolean;
   readonly #isRecurrent: boolean;
   readonly #isLatent: boolean;
@@ -66,6 +69,10 @@ class MemoryLayout {
     this.#heads = facts.perLayer('attention.head_count');
     const keyValueHeads = facts.perLayer('attention.head_count_kv');
     this.#keyValueHeads = keyValueHeads.length > 0 ? keyValueHeads : this.#heads;
+    // Read once: a hostile file may have long lists.
+    this.#feedForward = facts.perLayer('feed_forward_length');
+    this.#recurrentLayers = facts.perLayer('attention.recurrent_layers');
+    this.#indexerTypes = facts.perLayer('attention.indexer.types');
     this.#isHybrid = hybridArchitectures.has(facts.architecture);
     this.#isRecurrent = recurrentArchitectures.has(facts.architecture);
     this.#isLatent =
@@ -87,7 +94,10 @@ class MemoryLayout {
       ...indices.filter((layer) => this.#hasIndexer(layer)).map((layer) => this.#indexer(layer)),
       ...this.#router(),
     ];
-    const states = indices.filter((layer) => this.#hasState(layer)).map((layer) => this.#state(layer));
+    const states = [
+      ...indices.filter((layer) => this.#hasState(layer)).map((layer) => this.#state(layer)),
+      ...this.#embeddingHistory(),
+    ];
     return { layers, attention, states, window };
   }
 
@@ -96,10 +106,10 @@ class MemoryLayout {
     if (this.#isRecurrent || architecture === 'falcon-h1') return true;
     if (!this.#isHybrid || layer >= this.#layers) return false;
     if (intervals[architecture] === undefined) {
-      const isEmpty = !architecture.startsWith('nemotron_h') || this.#feedForward(layer) === 0;
+      const isEmpty = !architecture.startsWith('nemotron_h') || perLayerValue(this.#feedForward, layer) === 0;
       return this.#keyValueHeadsOf(layer) === 0 && isEmpty;
     }
-    const listed = this.#facts.perLayer('attention.recurrent_layers');
+    const listed = this.#recurrentLayers;
     if (listed.length > 0) return (listed[layer] ?? listed[0]) === 1;
     const interval = this.#facts.count('full_attention_interval') ?? intervals[architecture];
     return (layer + 1) % interval !== 0;
@@ -115,7 +125,7 @@ class MemoryLayout {
     if (!this.#isHybrid) return layer < this.#layers || architecture === 'hy_v4' || this.#layers === 0;
     if (architecture === 'falcon-h1') return true;
     if (architecture.startsWith('nemotron_h')) {
-      return !this.#isRecurrentLayer(layer) && this.#feedForward(layer) === 0;
+      return !this.#isRecurrentLayer(layer) && perLayerValue(this.#feedForward, layer) === 0;
     }
     if (intervals[architecture] !== undefined && layer >= this.#layers) return false;
     return !this.#isRecurrentLayer(layer);
@@ -153,7 +163,7 @@ class MemoryLayout {
     if (architecture === 'qwen4exp') return !this.#isRecurrentLayer(layer);
     if (architecture === 'hy_v4' && (this.#facts.count('attention.indexer.top_k') ?? 0) === 0) return false;
     if (architecture === 'deepseek32') return true;
-    const types = this.#facts.perLayer('attention.indexer.types');
+    const types = this.#indexerTypes;
     const isFull = types.length === 0 ? architecture === 'glm-dsa' : (types[layer] ?? types[0]) === 1;
     return isFull && !(this.#window?.isWindowed(layer) ?? false);
   }
@@ -210,12 +220,19 @@ class MemoryLayout {
     return { layer, convolutionLength, stateLength: stateSize * inner };
   }
 
-  #keyValueHeadsOf(layer: number): number {
-    return perLayerValue(this.#keyValueHeads, layer);
+  /** The inputs of a convolution over embeddings of several tokens together (`ple_conv_state` in src/llama-hparams.cpp). */
+  #embeddingHistory(): StateMemory[] {
+    const [layer] = this.#facts.perLayer('ple.layers');
+    const kernel = this.#facts.count('ple.conv_kernel') ?? 0;
+    if (this.#facts.architecture !== 'qwen4exp' || layer === undefined || kernel === 0) return [];
+    const tokens = this.#facts.count('ple.ngram_size') ?? 0;
+    const streams = this.#facts.count('hyper_connection.count') ?? 0;
+    const width = this.#facts.count('embedding_length') ?? 0;
+    return [{ layer, convolutionLength: (kernel - 1) * tokens * streams * width, stateLength: 0 }];
   }
 
-  #feedForward(layer: number): number {
-    return perLayerValue(this.#facts.perLayer('feed_forward_length'), layer);
+  #keyValueHeadsOf(layer: number): number {
+    return perLayerValue(this.#keyValueHeads, layer);
   }
 }
 

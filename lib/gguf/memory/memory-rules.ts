@@ -30,9 +30,7 @@ export const architecturesWithIndexer = names('deepseek32 glm-dsa dots3note hy_v
 export const architecturesWithFullIndexerCache = names('minimax-m3');
 
 /** Memories that {@link describeMemory} only comes near to. */
-export const architecturesWithOtherMemory = names(
-  'deepseek4 dflash gemma4-assistant t5 t5encoder eagle3 qwen4exp',
-);
+export const architecturesWithOtherMemory = names('deepseek4 dflash gemma4-assistant t5 t5encoder eagle3');
 
 function names(list: string): ReadonlySet<string> {
   return new Set(list.trim().split(/\s+/));
