@@ -7,8 +7,10 @@ import { addDoctorCommand } from './commands/doctor.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addListCommand } from './commands/list.js';
 import { addPullCommand } from './commands/pull.js';
+import { addRecommendCommand } from './commands/recommend.js';
 import { addRemoveCommand } from './commands/rm.js';
 import { addRunCommand } from './commands/run.js';
+import { addSearchCommand } from './commands/search.js';
 import { type CommandContext, exitCodes } from './context.js';
 import { reportFailure, UsageError } from './failures.js';
 
@@ -53,6 +55,8 @@ export function createProgram(context: CommandContext): Command {
     addRunCommand,
     addPullCommand,
     addListCommand,
+    addSearchCommand,
+    addRecommendCommand,
     addRemoveCommand,
     addInspectCommand,
     addDoctorCommand,

@@ -112,7 +112,7 @@ function malformed(settings: HubSettings, expected: string, received: unknown) {
 }
 
 /** What is not JSON, or not of the hub's form, comes as one of these from @huggingface/hub. */
-function refuseNonsense(error: unknown, settings: HubSettings, expected: string): never {
+export function refuseNonsense(error: unknown, settings: HubSettings, expected: string): never {
   if (!(error instanceof SyntaxError) && !(error instanceof TypeError)) throw error;
   throw malformed(settings, expected, error.message);
 }
@@ -121,7 +121,7 @@ function refuseNonsense(error: unknown, settings: HubSettings, expected: string)
  * The `fetch` that @huggingface/hub calls: with our retries, timeouts and failures, and with the token, which that
  * library would refuse unless it starts with `hf_`, as tokens of private mirrors do not.
  */
-function hubFetch(settings: HubSettings): typeof fetch {
+export function hubFetch(settings: HubSettings): typeof fetch {
   return async (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
     return withRetries(settings, async () => {

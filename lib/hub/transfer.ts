@@ -5,7 +5,7 @@ import { ensureDiskSpace } from './disk-space.js';
 import { CorruptDownload, explainInterruption } from './download-errors.js';
 import { withLock } from './lock.js';
 import { PartialFile } from './partial-file.js';
-import { ProgressReporter } from './progress.js';
+import { type ProgressGroup, ProgressReporter } from './progress.js';
 import { receiveAll } from './receive.js';
 import type { HubSettings } from './settings.js';
 
@@ -33,8 +33,12 @@ export interface Transfer {
  *
  * @throws `DOWNLOAD_FAILED`, `DOWNLOAD_CORRUPT`, `DISK_FULL`, `ABORTED`, {@link HttpFailure} when the server refuses.
  */
-export async function fetchFile(transfer: Transfer, settings: HubSettings): Promise<void> {
-  const reporter = new ProgressReporter(settings.onProgress, transfer.name);
+export async function fetchFile(
+  transfer: Transfer,
+  settings: HubSettings,
+  group?: ProgressGroup,
+): Promise<void> {
+  const reporter = new ProgressReporter(settings.onProgress, transfer.name, group);
   const { sizeBytes } = transfer;
   const onWait = async () => {
     const haveBytes = await PartialFile.receivedAt(transfer.partialPath);
