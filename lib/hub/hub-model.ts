@@ -111,6 +111,7 @@ export async function fetchFiles(
   for (const file of files) {
     if (!(await cache.hasFile(commit, file.path, file.sizeBytes))) missing.push(file);
   }
+  if (missing.length > 0) await cache.prepare(commit);
   if (missing.length > 1) await ensureRoomForAll(cache, missing);
   const group = new ProgressGroup(missing);
   for (const file of missing) await fetchOne(cache, repository, commit, file, settings, group);

@@ -1,7 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { createError } from '../errors.js';
-import { isCommit, isEtag, type RepositoryCache, writeWhole } from './cache-layout.js';
+import { isCommit, isEtag, type RepositoryCache } from './cache-layout.js';
 import { readText, request } from './http.js';
 import { withRetries } from './retry.js';
 import type { HubSettings } from './settings.js';
@@ -48,9 +47,8 @@ export async function fetchListing(
   const files = await askForFiles(repository, commit, settings).catch((error: unknown) =>
     refuseNonsense(error, settings, `the files of ${repository}`),
   );
-  const path = cache.listingPath(commit);
-  await mkdir(dirname(path), { recursive: true });
-  await writeWhole(path, JSON.stringify(files));
+  // A cache that cannot be written to is no reason to hide what is on the hub.
+  await cache.rememberListing(commit, JSON.stringify(files)).catch(() => undefined);
   return files;
 }
 

@@ -104,6 +104,9 @@ async function download(
   }
 }
 
+/** A server may announce any size, and of each part there is a note. */
+const mostSegments = 4096;
+
 /**
  * How large the parts are that are fetched at a time: large enough that asking for them costs little, small enough that
  * all connections have work until the end. Without a digest nobody would find a part that a loss of power took, so
@@ -114,7 +117,8 @@ function segmentBytesOf({ sizeBytes, digest }: Transfer, settings: HubSettings):
   if (sizeBytes === undefined || digest === undefined || connections === 1) return undefined;
   if (sizeBytes < tuning.parallelBytes) return undefined;
   const shares = Math.ceil(sizeBytes / (4 * connections));
-  return Math.min(Math.max(shares, tuning.leastSegmentBytes), tuning.mostSegmentBytes);
+  const usual = Math.min(Math.max(shares, tuning.leastSegmentBytes), tuning.mostSegmentBytes);
+  return Math.max(usual, Math.ceil(sizeBytes / mostSegments));
 }
 
 async function verifyDigest(transfer: Transfer, partial: PartialFile, settings: HubSettings): Promise<void> {
