@@ -92,6 +92,7 @@ export type {
   LoadModelOptions,
   LoadProgress,
   ModelMetadata,
+  OverallProgress,
   TokenizeOptions,
 } from './model/types.js';
 export type { CacheType, ContextFullPolicy, EngineProcessMetrics } from './native/addon.js';

@@ -34,3 +34,8 @@ export function writeJson(context: CommandContext, value: unknown, indentation =
 export function writeNote(context: CommandContext, text: string): void {
   context.notes.write(`${context.notes.colours.dim(text)}\n`);
 }
+
+/** Says something that is likely to matter, on stderr. */
+export function writeWarning(context: CommandContext, text: string): void {
+  context.notes.write(`${context.notes.colours.yellow('warning:')} ${text}\n`);
+}

@@ -1,4 +1,5 @@
-import { type CommandContext, writeNote } from './context.js';
+import type { ModelWarning } from '../index.js';
+import { type CommandContext, writeNote, writeWarning } from './context.js';
 import type { LoadedModel } from './library.js';
 import { findListedModel } from './model-names.js';
 import { type ModelOptions, type SourceOptions, toLoadOptions, withoutUndefined } from './options.js';
@@ -29,14 +30,15 @@ export async function openModel(
 export async function resolveModelPath(
   context: CommandContext,
   source: string | undefined,
-  options: SourceOptions & { update?: boolean },
+  options: SourceOptions & { update?: boolean; connections?: number },
 ): Promise<string> {
   const library = await context.loadLibrary();
   const progress = await createProgressDisplay(context.notes);
-  const { cacheDirectory, endpoint, update } = options;
+  const { cacheDirectory, endpoint, token, update, connections } = options;
   const resolveOptions = {
-    ...withoutUndefined({ cacheDirectory, endpoint, update }),
+    ...withoutUndefined({ cacheDirectory, endpoint, token, update, connections }),
     onProgress: progress.update,
+    onWarning: ({ message }: ModelWarning) => writeWarning(context, message),
     signal: context.interrupts.signal,
   };
   try {

@@ -7,6 +7,7 @@ import { UsageError } from './failures.js';
 export interface SourceOptions {
   cacheDirectory?: string;
   endpoint?: string;
+  token?: string;
 }
 
 /** How a model is loaded. */
@@ -74,7 +75,35 @@ export function numberOption(flags: string, description: string, range: Range): 
 export function addSourceOptions(command: Command): Command {
   return command
     .option('--cache-directory <path>', 'where downloads are kept (default: the Hugging Face cache)')
-    .option('--endpoint <url>', "the hub's address (default: HF_ENDPOINT, then the Hugging Face hub)");
+    .option('--endpoint <url>', "the hub's address (default: HF_ENDPOINT, then the Hugging Face hub)")
+    .option('--token <token>', 'access token for the hub (default: HF_TOKEN, which other users cannot see)');
+}
+
+/** Adds the options that say what a model is fitted to. */
+export function addMemoryOptions(command: Command): Command {
+  return command
+    .addOption(
+      numberOption('--context-size <tokens>', 'tokens of context to fit', { minimum: 1, isInteger: true }),
+    )
+    .addOption(
+      new Option(
+        '--memory <bytes>',
+        'memory to fit, such as 16GB (default: what is free here, on graphics cards first)',
+      ).argParser(parseBytes),
+    );
+}
+
+const byteUnits: Readonly<Record<string, number>> = {
+  ...{ '': 1, b: 1, k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9, t: 1e12, tb: 1e12 },
+  ...{ kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40 },
+};
+
+/** Reads a size such as `16GB` or `24 GiB` for commander. */
+export function parseBytes(text: string): number {
+  const [, digits = '', unit = ''] = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const bytes = Math.round(Number(digits) * (byteUnits[unit.toLowerCase()] ?? Number.NaN));
+  if (digits !== '' && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('Expected a size, as in 16GB, 24GiB or 8000000000.');
 }
 
 /** Adds the options that say how a model is loaded. */
@@ -150,8 +179,17 @@ export function toGenerateOptions(options: GenerationOptions): GenerateOptions {
 
 /** The library's options for loading a model; reads the chat template. */
 export async function toLoadOptions(options: ModelOptions): Promise<LoadModelOptions> {
-  const { chatTemplateFile, contextSize, threads, gpuLayers, adapter, isolate, cacheDirectory, endpoint } =
-    options;
+  const {
+    chatTemplateFile,
+    contextSize,
+    threads,
+    gpuLayers,
+    adapter,
+    isolate,
+    cacheDirectory,
+    endpoint,
+    token,
+  } = options;
   const chatTemplate = chatTemplateFile === undefined ? undefined : await readTemplate(chatTemplateFile);
   return withoutUndefined({
     contextSize,
@@ -162,6 +200,7 @@ export async function toLoadOptions(options: ModelOptions): Promise<LoadModelOpt
     chatTemplate,
     cacheDirectory,
     endpoint,
+    token,
   });
 }
 

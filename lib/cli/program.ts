@@ -9,8 +9,10 @@ import { addInspectCommand } from './commands/inspect.js';
 import { addListCommand } from './commands/list.js';
 import { addPullCommand } from './commands/pull.js';
 import { addQuantizeCommand } from './commands/quantize.js';
+import { addRecommendCommand } from './commands/recommend.js';
 import { addRemoveCommand } from './commands/rm.js';
 import { addRunCommand } from './commands/run.js';
+import { addSearchCommand } from './commands/search.js';
 import { type CommandContext, exitCodes } from './context.js';
 import { reportFailure, UsageError } from './failures.js';
 
@@ -55,6 +57,8 @@ export function createProgram(context: CommandContext): Command {
     addRunCommand,
     addPullCommand,
     addListCommand,
+    addSearchCommand,
+    addRecommendCommand,
     addRemoveCommand,
     addInspectCommand,
     addQuantizeCommand,

@@ -53,6 +53,19 @@ export class RepositoryCache {
     return join(this.directory, '.llama-native', `${commit}.json`);
   }
 
+  /** The folder of the snapshot is made along: without one, other tools take the repository for damaged. */
+  async rememberListing(commit: string, text: string): Promise<void> {
+    await this.prepare(commit);
+    const path = this.listingPath(commit);
+    await mkdir(dirname(path), { recursive: true });
+    await writeWhole(path, text);
+  }
+
+  /** Makes the folders that other tools expect of a repository. */
+  async prepare(commit: string): Promise<void> {
+    await mkdir(this.snapshotDirectory(commit), { recursive: true });
+  }
+
   /** The commit that a revision stands for, as far as the cache knows. */
   async knownCommit(revision: string): Promise<string | undefined> {
     if (isCommit(revision)) return revision;

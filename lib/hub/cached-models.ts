@@ -1,5 +1,5 @@
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { basename, join, sep } from 'node:path';
 import { createError } from '../errors.js';
 import { isCommit, RepositoryCache } from './cache-layout.js';
 import { isLocked } from './lock.js';
@@ -8,7 +8,7 @@ import { defaultTuning, resolveCacheDirectory } from './settings.js';
 import { listReferences, listSnapshotFiles, listSnapshots } from './snapshot.js';
 import { formatHubSource, isRepositoryName, parseModelSource } from './source.js';
 import type { CachedModel, CacheOptions, HubSource } from './types.js';
-import { listUrlRecords } from './url-cache.js';
+import { isUrlFolder, listUrlRecords } from './url-cache.js';
 
 /** A cached file with what is needed to delete it. */
 interface Entry extends CachedModel {
@@ -52,7 +52,7 @@ async function listUrlEntries(cacheDirectory: string): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (const { directory, url, version, etag, files } of await listUrlRecords(cacheDirectory)) {
     for (const file of files) {
-      const path = join(directory, version, file);
+      const path = join(directory, 'snapshots', version, file);
       const info = await stat(path).catch(() => undefined);
       if (!info?.isFile()) continue;
       const { size: sizeBytes, mtime: lastModified } = info;
@@ -85,7 +85,7 @@ export async function removeCachedModel(name: string, options: CacheOptions = {}
     homes.add(cache.directory);
   }
   if (matches.length === 0 && freedBytes === 0) throw notFound(name, entries, cacheDirectory);
-  for (const home of homes) await tidy(home, cacheDirectory);
+  for (const home of homes) await tidy(home);
   return freedBytes;
 }
 
@@ -154,8 +154,8 @@ async function removePartials(cache: RepositoryCache): Promise<number> {
 }
 
 /** Deletes what is of no use without the files that were there: empty folders, names of commits, lists of files. */
-async function tidy(home: string, cacheDirectory: string): Promise<void> {
-  if (dirname(home) !== cacheDirectory) return rm(home, { recursive: true, force: true });
+async function tidy(home: string): Promise<void> {
+  if (isUrlFolder(home)) return rm(home, { recursive: true, force: true });
   const snapshots = join(home, 'snapshots');
   for (const commit of await listSnapshots(home)) await removeEmptyFolders(join(snapshots, commit));
   const left = new Set(await listSnapshots(home));

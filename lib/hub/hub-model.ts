@@ -4,7 +4,9 @@ import { isCommit, RepositoryCache } from './cache-layout.js';
 import { digestOfEtag } from './digest.js';
 import { ensureDiskSpace } from './disk-space.js';
 import { explainHubFailure, fileNotFound, isUnreachable, notCached } from './hub-errors.js';
+import { warnAboutMemory } from './memory-warning.js';
 import { PartialFile } from './partial-file.js';
+import { ProgressGroup } from './progress.js';
 import { chooseFile, isFirstPreference, partsOf } from './quantization.js';
 import { fetchCommit, fetchListing, type RepositoryFile, readListing } from './repository.js';
 import type { HubSettings } from './settings.js';
@@ -82,6 +84,7 @@ async function fetchModel(cache: RepositoryCache, source: HubSource, settings: H
     if (file === undefined) throw missingPart(source, chosen, path);
     return file;
   });
+  await warnAboutMemory({ ...source, revision: commit, file: chosen }, files, settings);
   const path = await fetchFiles(cache, source.repository, commit, files, settings);
   await cache.rememberCommit(revision, commit);
   return path;
@@ -108,8 +111,10 @@ export async function fetchFiles(
   for (const file of files) {
     if (!(await cache.hasFile(commit, file.path, file.sizeBytes))) missing.push(file);
   }
+  if (missing.length > 0) await cache.prepare(commit);
   if (missing.length > 1) await ensureRoomForAll(cache, missing);
-  for (const file of missing) await fetchOne(cache, repository, commit, file, settings);
+  const group = new ProgressGroup(missing);
+  for (const file of missing) await fetchOne(cache, repository, commit, file, settings, group);
   return cache.snapshotPath(commit, files[0]?.path ?? '');
 }
 
@@ -130,6 +135,7 @@ async function fetchOne(
   commit: string,
   file: RepositoryFile,
   settings: HubSettings,
+  group: ProgressGroup,
 ): Promise<void> {
   const { etag, path, sizeBytes } = file;
   const name = path.split('/').map(encodeURIComponent).join('/');
@@ -146,5 +152,6 @@ async function fetchOne(
       place: (isNew) => cache.link({ etag, isNew }, commit, path),
     },
     settings,
+    group,
   );
 }

@@ -126,3 +126,18 @@ export function hasQuantization(path: string, quantization: string): boolean {
 export function isFirstPreference(path: string): boolean {
   return rank(path) === 0;
 }
+
+/** True for weights that were not quantized. */
+export function isFullPrecision(path: string): boolean {
+  return /^(BF16|F16|F32|FP16|FP32)$/.test(quantizationOf(path) ?? '');
+}
+
+/** Orders files of one model by quality: more bits first, but full precision last, since it costs much for nothing. */
+export function compareQuality(
+  left: { readonly file: string; readonly sizeBytes: number },
+  right: { readonly file: string; readonly sizeBytes: number },
+): number {
+  const precision = Number(isFullPrecision(left.file)) - Number(isFullPrecision(right.file));
+  const size = right.sizeBytes - left.sizeBytes;
+  return precision || (isFullPrecision(left.file) ? -size : size) || rank(left.file) - rank(right.file);
+}

@@ -1,7 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { createError } from '../errors.js';
-import { isCommit, isEtag, type RepositoryCache, writeWhole } from './cache-layout.js';
+import { isCommit, isEtag, type RepositoryCache } from './cache-layout.js';
 import { readText, request } from './http.js';
 import { withRetries } from './retry.js';
 import type { HubSettings } from './settings.js';
@@ -48,9 +47,8 @@ export async function fetchListing(
   const files = await askForFiles(repository, commit, settings).catch((error: unknown) =>
     refuseNonsense(error, settings, `the files of ${repository}`),
   );
-  const path = cache.listingPath(commit);
-  await mkdir(dirname(path), { recursive: true });
-  await writeWhole(path, JSON.stringify(files));
+  // A cache that cannot be written to is no reason to hide what is on the hub.
+  await cache.rememberListing(commit, JSON.stringify(files)).catch(() => undefined);
   return files;
 }
 
@@ -112,7 +110,7 @@ function malformed(settings: HubSettings, expected: string, received: unknown) {
 }
 
 /** What is not JSON, or not of the hub's form, comes as one of these from @huggingface/hub. */
-function refuseNonsense(error: unknown, settings: HubSettings, expected: string): never {
+export function refuseNonsense(error: unknown, settings: HubSettings, expected: string): never {
   if (!(error instanceof SyntaxError) && !(error instanceof TypeError)) throw error;
   throw malformed(settings, expected, error.message);
 }
@@ -121,7 +119,7 @@ function refuseNonsense(error: unknown, settings: HubSettings, expected: string)
  * The `fetch` that @huggingface/hub calls: with our retries, timeouts and failures, and with the token, which that
  * library would refuse unless it starts with `hf_`, as tokens of private mirrors do not.
  */
-function hubFetch(settings: HubSettings): typeof fetch {
+export function hubFetch(settings: HubSettings): typeof fetch {
   return async (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
     return withRetries(settings, async () => {

@@ -51,7 +51,7 @@ export class SegmentRecord {
   }
 
   static pathFor(partialPath: string): string {
-    return partialPath.replace(/\.incomplete$/, '') + '.ranges';
+    return `${partialPath.replace(/\.incomplete$/, '')}.ranges`;
   }
 
   /** Writes a record of these segments, in one step for other readers, and keeps it open for {@link update}. */

@@ -5,7 +5,7 @@ import { ensureDiskSpace } from './disk-space.js';
 import { CorruptDownload, explainInterruption } from './download-errors.js';
 import { withLock } from './lock.js';
 import { PartialFile } from './partial-file.js';
-import { ProgressReporter } from './progress.js';
+import { type ProgressGroup, ProgressReporter } from './progress.js';
 import { receiveAll } from './receive.js';
 import type { HubSettings } from './settings.js';
 
@@ -33,8 +33,12 @@ export interface Transfer {
  *
  * @throws `DOWNLOAD_FAILED`, `DOWNLOAD_CORRUPT`, `DISK_FULL`, `ABORTED`, {@link HttpFailure} when the server refuses.
  */
-export async function fetchFile(transfer: Transfer, settings: HubSettings): Promise<void> {
-  const reporter = new ProgressReporter(settings.onProgress, transfer.name);
+export async function fetchFile(
+  transfer: Transfer,
+  settings: HubSettings,
+  group?: ProgressGroup,
+): Promise<void> {
+  const reporter = new ProgressReporter(settings.onProgress, transfer.name, group);
   const { sizeBytes } = transfer;
   const onWait = async () => {
     const haveBytes = await PartialFile.receivedAt(transfer.partialPath);
@@ -100,6 +104,9 @@ async function download(
   }
 }
 
+/** A server may announce any size, and of each part there is a note. */
+const mostSegments = 4096;
+
 /**
  * How large the parts are that are fetched at a time: large enough that asking for them costs little, small enough that
  * all connections have work until the end. Without a digest nobody would find a part that a loss of power took, so
@@ -110,7 +117,8 @@ function segmentBytesOf({ sizeBytes, digest }: Transfer, settings: HubSettings):
   if (sizeBytes === undefined || digest === undefined || connections === 1) return undefined;
   if (sizeBytes < tuning.parallelBytes) return undefined;
   const shares = Math.ceil(sizeBytes / (4 * connections));
-  return Math.min(Math.max(shares, tuning.leastSegmentBytes), tuning.mostSegmentBytes);
+  const usual = Math.min(Math.max(shares, tuning.leastSegmentBytes), tuning.mostSegmentBytes);
+  return Math.max(usual, Math.ceil(sizeBytes / mostSegments));
 }
 
 async function verifyDigest(transfer: Transfer, partial: PartialFile, settings: HubSettings): Promise<void> {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { writeWhole } from './cache-layout.js';
 import { partsOf } from './quantization.js';
 
@@ -13,11 +13,13 @@ interface UrlRecord {
 }
 
 /**
- * The place of one web address in the cache, beside the repositories:
+ * The place of one web address in the cache: a repository of its own, so that the tools of Hugging Face, which know
+ * nothing else, list its size and can delete it.
  *
- *     .llama-native/urls/<hash of the address>/
- *       source.json               address and current version; written when all files are there
- *       <version>/<file>          one folder for each version the server had, so that two never mix
+ *     models--llama-native--url-<hash of the address>/
+ *       .llama-native/source.json   address and current version; written when all files are there
+ *       blobs/<version>/            what is being fetched
+ *       snapshots/<version>/<file>  one folder for each version the server had, so that two never mix
  */
 export class UrlCache {
   readonly directory: string;
@@ -33,7 +35,7 @@ export class UrlCache {
     address.pathname = [...segments.slice(0, -1), encodeURIComponent(this.files[0] ?? name)].join('/');
     this.#base = address.href;
     const key = createHash('sha256').update(address.href).digest('hex').slice(0, 32);
-    this.directory = join(urlsDirectory(cacheDirectory), key);
+    this.directory = join(cacheDirectory, `${folderPrefix}${key}`);
   }
 
   /** The address of a part. */
@@ -45,7 +47,21 @@ export class UrlCache {
   }
 
   pathOf(version: string, file: string): string {
-    return join(this.directory, version, file);
+    return join(this.directory, 'snapshots', version, file);
+  }
+
+  /** Where a file is while it is fetched. */
+  partialPathOf(version: string, file: string): string {
+    return join(this.directory, 'blobs', version, `${file}.llama-native.incomplete`);
+  }
+
+  lockPathOf(version: string, file: string): string {
+    return join(dirname(this.directory), '.locks', basename(this.directory), `${version}-${file}.lock`);
+  }
+
+  /** Makes the folder of a version; without it, other tools take the rest for damage. */
+  async prepare(version: string): Promise<void> {
+    await mkdir(join(this.directory, 'snapshots', version), { recursive: true });
   }
 
   /** The record, if all files it names are there. */
@@ -61,15 +77,26 @@ export class UrlCache {
 
   /** Makes a version the current one, and deletes the others. */
   async complete(version: string, etag: string): Promise<void> {
-    await mkdir(this.directory, { recursive: true });
     const record: UrlRecord = { url: this.#base, version, etag, files: this.files };
-    await writeWhole(join(this.directory, 'source.json'), JSON.stringify(record));
-    for (const name of await readdir(this.directory)) {
-      if (/^[0-9a-f]{16}$/.test(name) && name !== version) {
-        await rm(join(this.directory, name), { recursive: true, force: true });
-      }
+    await mkdir(dirname(recordPath(this.directory)), { recursive: true });
+    await writeWhole(recordPath(this.directory), JSON.stringify(record));
+    await rm(join(this.directory, 'blobs'), { recursive: true, force: true });
+    const snapshots = join(this.directory, 'snapshots');
+    for (const name of await readdir(snapshots)) {
+      if (name !== version) await rm(join(snapshots, name), { recursive: true, force: true });
     }
   }
+}
+
+const folderPrefix = 'models--llama-native--url-';
+
+/** True for the folder of a web address in the cache. */
+export function isUrlFolder(directory: string): boolean {
+  return basename(directory).startsWith(folderPrefix);
+}
+
+function recordPath(directory: string): string {
+  return join(directory, '.llama-native', 'source.json');
 }
 
 /** A short name for one version of a file. */
@@ -79,22 +106,18 @@ export function versionOf(etag: string, sizeBytes: number | undefined): string {
 
 /** All web addresses in the cache, with the folders that hold them. */
 export async function listUrlRecords(cacheDirectory: string): Promise<(UrlRecord & { directory: string })[]> {
-  const directory = urlsDirectory(cacheDirectory);
   const records = [];
-  for (const name of await readdir(directory).catch(() => [])) {
-    const record = await readRecord(join(directory, name));
-    if (record !== undefined) records.push({ ...record, directory: join(directory, name) });
+  for (const name of await readdir(cacheDirectory).catch(() => [])) {
+    const directory = join(cacheDirectory, name);
+    const record = isUrlFolder(name) ? await readRecord(directory) : undefined;
+    if (record !== undefined) records.push({ ...record, directory });
   }
   return records;
 }
 
-function urlsDirectory(cacheDirectory: string): string {
-  return join(cacheDirectory, '.llama-native', 'urls');
-}
-
 async function readRecord(directory: string): Promise<UrlRecord | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(join(directory, 'source.json'), 'utf8'));
+    const value: unknown = JSON.parse(await readFile(recordPath(directory), 'utf8'));
     const { url, version, etag, files } = value as Partial<Record<keyof UrlRecord, unknown>>;
     const isSound = typeof url === 'string' && typeof version === 'string' && /^[0-9a-f]{16}$/.test(version);
     if (!isSound || typeof etag !== 'string' || !Array.isArray(files) || files.length === 0) return undefined;

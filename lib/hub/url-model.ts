@@ -30,6 +30,7 @@ export async function resolveUrlModel(source: UrlSource, settings: HubSettings):
   try {
     const remote = await inspect(cache.urlOf(first), settings);
     const version = versionOf(remote.etag, remote.sizeBytes);
+    await cache.prepare(version);
     for (const file of cache.files) {
       const about = file === first ? remote : await inspect(cache.urlOf(file), settings);
       const destination = cache.pathOf(version, file);
@@ -39,8 +40,8 @@ export async function resolveUrlModel(source: UrlSource, settings: HubSettings):
           name: file,
           url: cache.urlOf(file),
           destination,
-          partialPath: `${destination}.incomplete`,
-          lockPath: `${destination}.lock`,
+          partialPath: cache.partialPathOf(version, file),
+          lockPath: cache.lockPathOf(version, file),
         },
         settings,
       );

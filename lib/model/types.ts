@@ -4,6 +4,15 @@ import type { CacheType } from '../native/addon.js';
 import type { AdapterOptions } from './adapters.js';
 import type { SpeculativeOptions } from './speculative.js';
 
+/** How far several files are that are fetched in one call. */
+export interface OverallProgress {
+  readonly fileCount: number;
+  /** Files that are whole and in their place. */
+  readonly completedFiles: number;
+  readonly downloadedBytes: number;
+  readonly totalBytes: number;
+}
+
 /** What happens while a model is fetched and loaded. */
 export type LoadProgress =
   | {
@@ -13,6 +22,8 @@ export type LoadProgress =
       readonly downloadedBytes: number;
       readonly totalBytes: number;
       readonly bytesPerSecond: number;
+      /** All files of the call, when there are several: the parts of a split model, or a checkpoint. */
+      readonly overall?: OverallProgress;
     }
   | {
       readonly stage: 'load';

@@ -11,6 +11,9 @@ export interface HubRepository {
   token?: string;
   /** The repository is listed, but its files need accepted terms. */
   isGated?: boolean;
+  /** For search results. */
+  downloads?: number;
+  tags?: readonly string[];
   /** Files kept in git itself and not in large-file storage. */
   plainFiles?: readonly string[];
 }
@@ -136,6 +139,7 @@ export class HubServer implements AsyncDisposable {
     const isApi = parts[0] === 'api';
     const failure = isApi ? this.misbehaviour.apiFailures?.shift() : undefined;
     if (failure) return () => fail(response, failure.status, failure.headers);
+    if (isApi && parts[1] === 'models' && parts.length === 2) return () => this.#answerSearch(url, response);
     const [owner, name, view, revision = '', ...path] = isApi ? parts.slice(2) : parts;
     const repository = this.repositories[`${owner}/${name}`];
     const isRefused = repository?.token !== undefined && log.authorization !== `Bearer ${repository.token}`;
@@ -146,6 +150,28 @@ export class HubServer implements AsyncDisposable {
       return () => sendJson(response, modelInfo(`${owner}/${name}`, repository));
     if (isApi && view === 'tree') return () => this.#answerTree(url, repository, response);
     return refuse(404);
+  }
+
+  /** Two results a page, too; `search` and `author` as the hub understands them, `filter` by tags. */
+  #answerSearch(url: URL, response: ServerResponse): void {
+    const query = url.searchParams;
+    const found = Object.entries(this.repositories)
+      .filter(([name, { tags = [] }]) => {
+        const isTagged = query.getAll('filter').every((tag) => tags.includes(tag));
+        const isBy = name.startsWith(`${query.get('author') ?? name.split('/')[0]}/`);
+        return isTagged && isBy && name.toLowerCase().includes((query.get('search') ?? '').toLowerCase());
+      })
+      .sort(([, left], [, right]) => (right.downloads ?? 0) - (left.downloads ?? 0));
+    const from = Number(query.get('cursor') ?? 0);
+    const size = Math.min(2, Number(query.get('limit') ?? 2));
+    if (from + size < found.length) {
+      url.searchParams.set('cursor', String(from + size));
+      response.setHeader('link', `<${url.href}>; rel="next"`);
+    }
+    sendJson(
+      response,
+      found.slice(from, from + size).map(([name, repository]) => modelInfo(name, repository)),
+    );
   }
 
   /** Two entries a page, so that the second page is always needed. */
@@ -269,7 +295,10 @@ function modelInfo(id: string, repository: HubRepository): unknown {
     id,
     sha: repository.commit,
     private: false,
-    gated: false,
+    gated: repository.isGated === true ? 'manual' : false,
+    downloads: repository.downloads ?? 0,
+    likes: 3,
+    pipeline_tag: 'text-generation',
     lastModified: '2025-01-01',
     siblings,
   };

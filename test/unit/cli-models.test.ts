@@ -6,7 +6,7 @@ import type { Library } from '../../lib/cli/library.js';
 import { runCommandLine } from '../../lib/cli/program.js';
 import { createError } from '../../lib/errors.js';
 import { quantizationOf } from '../../lib/hub/quantization.js';
-import type { CachedModel } from '../../lib/index.js';
+import type { CachedModel, MemoryFit, ModelFile } from '../../lib/index.js';
 import { createTestContext, Keyboard, keys, type TestContextOptions } from '../helpers/cli-context.js';
 
 /** Runs a command line over a fake library. */
@@ -82,6 +82,135 @@ describe('list', () => {
     };
     await run(['list', '--cache-directory', '/somewhere'], { listCachedModels });
     expect(asked).toEqual([{ cacheDirectory: '/somewhere' }]);
+  });
+});
+
+const fit: MemoryFit = {
+  fits: true,
+  place: 'host',
+  gpuLayers: 0,
+  contextSize: 4096,
+  neededBytes: 3_000_000_000,
+  availableBytes: 4_000_000_000,
+  isFromHeader: true,
+};
+
+function modelFile(quantization: string, sizeBytes: number, memory = fit): ModelFile {
+  const file = `模型-${quantization}.gguf`;
+  const isDefault = quantization === 'Q4_K_M';
+  const place = { source: `hf:a/b:${file}`, file, quantization, sizeBytes, partCount: 1 };
+  return { ...place, isDefault, isDownloaded: isDefault, memory };
+}
+
+const available = { gpuBytes: 0, hostBytes: 4_000_000_000 };
+
+describe('list of a repository', () => {
+  const asked: unknown[] = [];
+  const listModelFiles: Library['listModelFiles'] = async (repository, { signal: _, ...options } = {}) => {
+    asked.push([repository, options]);
+    const files = [
+      modelFile('Q4_K_M', 2.5e9),
+      modelFile('Q8_0', 5e9, { ...fit, fits: false, neededBytes: 6e9 }),
+    ];
+    return { repository: 'a/b', commit, available, files };
+  };
+  beforeEach(() => asked.splice(0));
+
+  it('shows sizes, what fits, and what would be taken', async () => {
+    const { output, notes } = await run(['list', 'hf:a/b'], { listModelFiles });
+    expect(output.split('\n')).toEqual([
+      'QUANTIZATION    SIZE   NEEDS  FITS',
+      'Q4_K_M        2.5 GB  3.0 GB  memory  default, downloaded',
+      'Q8_0          5.0 GB  6.0 GB  no',
+      '',
+    ]);
+    expect(notes).toContain('NEEDS is with a context of 4096 tokens. Free: 4.0 GB of memory.');
+  });
+
+  it('passes memory and context on, and prints everything as JSON', async () => {
+    const flags = ['--memory', '16GB', '--context-size', '8192', '--endpoint', 'https://mirror.test'];
+    const { output } = await run(['list', 'hf:a/b', '--json', ...flags], { listModelFiles });
+    expect(asked).toEqual([['hf:a/b', { memory: 16e9, contextSize: 8192, endpoint: 'https://mirror.test' }]]);
+    expect(JSON.parse(output)).toMatchObject({ repository: 'a/b', files: [{ quantization: 'Q4_K_M' }, {}] });
+    expect((await run(['list', 'hf:a/b', '--memory', 'much'], { listModelFiles })).exitCode).toBe(2);
+  });
+});
+
+describe('recommend', () => {
+  const candidates = [
+    {
+      ...modelFile('Q8_0', 5e9, { ...fit, fits: false, neededBytes: 6e9 }),
+      verdict: 'does-not-fit',
+      reason: '',
+    },
+    { ...modelFile('Q4_K_M', 2.5e9), verdict: 'chosen', reason: '' },
+  ] as const;
+
+  it('shows all that was considered, the reason, and what to type', async () => {
+    const recommend: Library['recommend'] = async () => {
+      const { source, file, sizeBytes, memory } = candidates[1];
+      const choice = { source, file, sizeBytes, memory, contextSize: 12_288, gpuLayers: 20 };
+      return { repository: 'a/b', available, choice, reason: 'Q4_K_M is the best.', candidates };
+    };
+    const { output, notes, exitCode } = await run(['recommend', 'hf:a/b'], { recommend });
+    expect(exitCode).toBe(0);
+    expect(output.split('\n')).toEqual([
+      'QUANTIZATION    SIZE   NEEDS  VERDICT',
+      'Q8_0          5.0 GB  6.0 GB  does not fit',
+      'Q4_K_M        2.5 GB  3.0 GB  ✓ chosen',
+      '',
+      'Q4_K_M is the best.',
+      '',
+    ]);
+    expect(notes).toBe('llama-native chat hf:a/b:模型-Q4_K_M.gguf --context-size 12288 --gpu-layers 20\n');
+  });
+
+  it('ends with 1 when nothing fits, with the reason', async () => {
+    const recommend: Library['recommend'] = async () => {
+      return { repository: 'a/b', available, reason: 'Nothing fits.', candidates: candidates.slice(0, 1) };
+    };
+    const { output, exitCode } = await run(['recommend', 'hf:a/b'], { recommend });
+    expect(exitCode).toBe(1);
+    expect(output).toContain('Nothing fits.');
+    const asJson = await run(['recommend', 'hf:a/b', '--json'], { recommend });
+    expect(asJson.exitCode).toBe(1);
+    expect(JSON.parse(asJson.output)).toMatchObject({ reason: 'Nothing fits.' });
+  });
+});
+
+describe('search', () => {
+  const asked: unknown[] = [];
+  const found = {
+    source: 'hf:owner/Qwen3-8B-GGUF',
+    repository: 'owner/Qwen3-8B-GGUF',
+    downloads: 1_234_567,
+    likes: 42,
+    lastModified: new Date(Date.now() - 3 * 86_400_000),
+    isGated: true,
+    isPrivate: false,
+  };
+  const searchModels: Library['searchModels'] = async (query, { signal: _, ...options } = {}) => {
+    asked.push([query, options]);
+    return query.includes('nothing') ? [] : [found];
+  };
+
+  it('shows what was found', async () => {
+    const { output } = await run(['search', 'qwen3', '8b', '--limit', '5', '--sort', 'likes'], {
+      searchModels,
+    });
+    expect(asked).toEqual([['qwen3 8b', { limit: 5, sort: 'likes' }]]);
+    expect(output.split('\n')).toEqual([
+      'NAME                            DOWNLOADS  LIKES  MODIFIED',
+      'hf:owner/Qwen3-8B-GGUF (gated)       1.2M     42  3 days ago',
+      '',
+    ]);
+  });
+
+  it('prints JSON, and says on stderr when there is nothing', async () => {
+    const { output } = await run(['search', 'qwen3', '--json'], { searchModels });
+    expect(JSON.parse(output)).toMatchObject([{ repository: 'owner/Qwen3-8B-GGUF', downloads: 1_234_567 }]);
+    expect(await run(['search', 'nothing'], { searchModels })).toMatchObject({ exitCode: 0, output: '' });
+    expect((await run(['search', 'x', '--sort', 'size'], { searchModels })).exitCode).toBe(2);
   });
 });
 
@@ -171,13 +300,63 @@ describe('pull', () => {
     const asked: unknown[] = [];
     const resolveModel: Library['resolveModel'] = async (
       source,
-      { signal: _, onProgress: __, ...given } = {},
+      { signal: _, onProgress: __, onWarning: ___, ...given } = {},
     ) => {
       asked.push([source, given]);
       return '/x';
     };
     await run(['pull', 'hf:a/b', '--update', '--endpoint', 'https://mirror.test'], { resolveModel });
     expect(asked).toEqual([['hf:a/b', { update: true, endpoint: 'https://mirror.test' }]]);
+  });
+
+  it('takes a revision, a token and a number of connections', async () => {
+    const asked: unknown[] = [];
+    const resolveModel: Library['resolveModel'] = async (source, options = {}) => {
+      asked.push([source, options.token, options.connections]);
+      return '/x';
+    };
+    const flags = ['--revision', 'v2', '--token', 'hf_x', '--connections', '8'];
+    await run(['pull', 'hf:a/b:Q8_0', ...flags], { resolveModel });
+    expect(asked).toEqual([['hf:a/b@v2:Q8_0', 'hf_x', 8]]);
+    expect((await run(['pull', 'hf:a/b@main', ...flags], { resolveModel })).exitCode).toBe(2);
+    expect((await run(['pull', 'hf:a/b', '--connections', '99'], { resolveModel })).exitCode).toBe(2);
+  });
+
+  it('fetches a whole checkpoint, and prints its folder', async () => {
+    await writeFile(join(directory, 'config.json'), '{}');
+    const asked: unknown[] = [];
+    const downloadCheckpoint: Library['downloadCheckpoint'] = async (source) => {
+      asked.push(source);
+      return directory;
+    };
+    const { output } = await run(['pull', 'hf:a/b', '--checkpoint', '--json'], { downloadCheckpoint });
+    expect(JSON.parse(output)).toEqual({ path: directory, sizeBytes: 2 });
+    expect(asked).toEqual(['hf:a/b']);
+    expect((await run(['pull', '--checkpoint'], { downloadCheckpoint })).exitCode).toBe(2);
+  });
+
+  it('warns of a model that will not fit the memory', async () => {
+    const resolveModel: Library['resolveModel'] = async (_, options = {}) => {
+      options.onWarning?.({ kind: 'memory', message: 'It needs 40 GB.', file: 'x.gguf', fit });
+      return '/x';
+    };
+    expect((await run(['pull', 'hf:a/b'], { resolveModel })).notes).toBe('warning: It needs 40 GB.\n');
+  });
+
+  it('counts the files of a download of several', async () => {
+    const resolveModel: Library['resolveModel'] = async (_, options = {}) => {
+      options.onProgress?.({
+        stage: 'download',
+        file: '模型-00002-of-00003.gguf',
+        downloadedBytes: 0,
+        totalBytes: 100,
+        bytesPerSecond: 0,
+        overall: { fileCount: 3, completedFiles: 1, downloadedBytes: 100, totalBytes: 300 },
+      });
+      return '/x';
+    };
+    const { notes } = await run(['pull', 'hf:a/b'], { resolveModel }, { isTerminal: true });
+    expect(notes).toContain('Downloading 模型-00002-of-00003.gguf (2 of 3, 100 B of 300 B so far)');
   });
 
   it('shows progress on a terminal only', async () => {

@@ -40,7 +40,7 @@ describe('using the command line', () => {
     [['chat', '--top-p', '1.5'], 'Expected a number from 0 to 1', '`llama-native chat --help`'],
     [['run', 'x', '--max-tokens', '1.5'], 'Expected a whole number, 1 or more', '`llama-native run --help`'],
     [['rm'], "missing required argument 'model'", '`llama-native rm --help`'],
-    [['list', 'extra'], 'too many arguments', '`llama-native list --help`'],
+    [['list', 'hf:a/b', 'extra'], 'too many arguments', '`llama-native list --help`'],
   ])('ends %j with 2, saying what is wrong and where help is', async (programArguments, problem, hint) => {
     const { exitCode, notes, output } = await run(programArguments);
     expect(exitCode).toBe(2);

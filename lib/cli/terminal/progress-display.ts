@@ -20,6 +20,14 @@ export function describeDownload(progress: Extract<LoadProgress, { stage: 'downl
   return parts.join(' · ');
 }
 
+/** `Downloading model-00002-of-00003.gguf (2 of 3, 4.2 GB of 9.9 GB so far)` */
+function announce({ file, overall }: Extract<LoadProgress, { stage: 'download' }>): string {
+  if (overall === undefined) return `Downloading ${file}`;
+  const { fileCount, completedFiles, downloadedBytes, totalBytes } = overall;
+  const place = `${Math.min(completedFiles + 1, fileCount)} of ${fileCount}`;
+  return `Downloading ${file} (${place}, ${formatBytes(downloadedBytes)} of ${formatBytes(totalBytes)} so far)`;
+}
+
 function fractionOf(progress: LoadProgress): number {
   if (progress.stage === 'load') {
     return progress.fraction;
@@ -50,7 +58,7 @@ export async function createProgressDisplay(channel: Channel): Promise<ProgressD
   };
   const start = (progress: LoadProgress) => {
     if (progress.stage === 'download') {
-      channel.write(`${channel.colours.dim(`Downloading ${progress.file}`)}\n`);
+      channel.write(`${channel.colours.dim(announce(progress))}\n`);
     }
     bar = new cliProgress.SingleBar({
       stream: channel.stream,
