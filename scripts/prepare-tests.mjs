@@ -3,7 +3,7 @@
 import { prepare, runSteps } from './prepare.mjs';
 
 await runSteps(async () => {
-  prepare({ tools: ['llama-completion', 'llama-embedding', 'llama-gguf-split'] });
+  prepare({ tools: ['llama-completion', 'llama-embedding', 'llama-gguf-split', 'llama-quantize'] });
   const { fetchDefaultModel } = await import('./default-model.mjs');
   process.stderr.write(`> model: ${await fetchDefaultModel()}\n`);
 });

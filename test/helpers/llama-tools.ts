@@ -46,9 +46,14 @@ function environmentWithoutSettings(): NodeJS.ProcessEnv {
 
 const execute = promisify(execFile);
 
-async function runTool(tool: string, toolArguments: readonly string[]): Promise<ToolResult> {
+async function runTool(
+  tool: string,
+  toolArguments: readonly string[],
+  directory?: string,
+): Promise<ToolResult> {
   const running = execute(toolPath(tool), toolArguments, {
     encoding: 'buffer',
+    cwd: directory,
     env: environmentWithoutSettings(),
     maxBuffer: 64 * 1024 * 1024,
   });
@@ -232,4 +237,13 @@ async function runUntilWhole(tool: string, toolArguments: readonly string[]): Pr
 /** Splits or merges a model as `llama-gguf-split` does. */
 export async function runGgufSplit(...toolArguments: readonly string[]): Promise<void> {
   await runTool('llama-gguf-split', toolArguments);
+}
+
+/** Runs `llama-quantize` in a folder, so that its arguments can be names of files there; gives what it printed. */
+export async function quantizeWithReference(
+  directory: string,
+  toolArguments: readonly string[],
+): Promise<string> {
+  const { stdout, stderr } = await runTool('llama-quantize', toolArguments, directory);
+  return stdout.toString('utf8') + stderr;
 }
