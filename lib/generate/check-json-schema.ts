@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createError, LlamaNativeError } from '../errors.js';
 import { withoutLookaround } from './lookaround.js';
-import { toNativePattern } from './regex-grammar.js';
+import { type TextBounds, toNativePattern } from './regex-grammar.js';
 
 /** A JSON schema, as far as a grammar can express it; see docs/structured-output.md. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -91,14 +91,14 @@ function refuse(path: string, keyword: string, reason: string): never {
 
 /** Walks a schema in the way in which llama.cpp reads it. */
 class Checker {
-  /** Patterns as they are to be, by the schema that each stands in. */
-  readonly patterns = new Map<JsonSchema, string>();
-  readonly #rewrite: (pattern: string) => string;
+  /** What texts with patterns are to be, by the schema that says it. */
+  readonly texts = new Map<JsonSchema, JsonSchema>();
+  readonly #rewrite: PatternRewriting;
   readonly #root: JsonSchema;
   readonly #references = new Set<string>();
   #nodes = 0;
 
-  constructor(root: JsonSchema, rewrite: (pattern: string) => string) {
+  constructor(root: JsonSchema, rewrite: PatternRewriting) {
     this.#root = root;
     this.#rewrite = rewrite;
   }
@@ -107,7 +107,7 @@ class Checker {
     if (!isSchema(schema)) refuse(path, '', 'expected a schema to be an object');
     if (depth > deepest) refuse(path, '', `schemas are nested more than ${deepest} deep`);
     if (++this.#nodes > mostNodes) refuse(path, '', `it has more than ${mostNodes} schemas`);
-    if (schema.pattern !== undefined) this.patterns.set(schema, this.#readPattern(schema.pattern, path));
+    if (schema.pattern !== undefined) this.texts.set(schema, this.#readText(schema, path));
     const below = (value: unknown, key: string) => this.check(value, `${path}/${key}`, depth + 1);
     if (schema.$ref !== undefined) {
       this.#allow(schema, path, ['$ref'], 'beside $ref');
@@ -167,9 +167,6 @@ class Checker {
     const items = schema.prefixItems ?? schema.items;
     if (Array.isArray(items)) for (const [index, item] of items.entries()) below(item, `items/${index}`);
     else if (items !== undefined) below(items, 'items');
-    const other = ['minLength', 'maxLength'].find((keyword) => schema[keyword] !== undefined);
-    if (schema.pattern !== undefined && other !== undefined)
-      refuse(path, other, `the keyword ${other} is not supported beside pattern`);
   }
 
   #checkProperties(schema: JsonSchema, path: string, below: (value: unknown, key: string) => void): void {
@@ -233,11 +230,12 @@ class Checker {
     return target;
   }
 
-  #readPattern(pattern: unknown, path: string): string {
+  #readText(schema: JsonSchema, path: string): JsonSchema {
+    const { pattern, minLength, maxLength } = schema;
     if (typeof pattern !== 'string') refuse(path, 'pattern', 'expected pattern to be a text');
     const written = `the pattern ${JSON.stringify(pattern)}`;
     try {
-      return this.#rewrite(pattern);
+      return this.#rewrite({ pattern, minLength: toLength(minLength), maxLength: toLength(maxLength) });
     } catch (error) {
       if (error instanceof SyntaxError)
         refuse(path, 'pattern', `${written} is no regular expression (${error.message})`);
@@ -322,15 +320,24 @@ function toPlainSchema(schema: JsonSchema): JsonSchema {
   }
 }
 
+/** What stands in a schema for a pattern and its bounds of length. */
+type PatternRewriting = (bounds: TextBounds) => JsonSchema;
+
+function toLength(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
 /** Checks a schema, and writes it as JSON with its patterns rewritten. */
-function writeSchema(schema: JsonSchema, rewrite: (pattern: string) => string): string {
+function writeSchema(schema: JsonSchema, rewrite: PatternRewriting): string {
   const plain = toPlainSchema(schema);
   const checker = new Checker(plain, rewrite);
   checker.check(plain, '#', 0);
   return JSON.stringify(plain, (_key: string, value: unknown): unknown => {
     if (!isSchema(value)) return value;
-    const pattern = checker.patterns.get(value);
-    return pattern === undefined ? withoutEmptyKeywords(value) : { ...value, pattern };
+    const text = checker.texts.get(value);
+    if (text === undefined) return withoutEmptyKeywords(value);
+    const { pattern: _pattern, minLength: _least, maxLength: _most, ...others } = value;
+    return { ...others, ...text };
   });
 }
 
@@ -340,7 +347,7 @@ function writeSchema(schema: JsonSchema, rewrite: (pattern: string) => string): 
  * @throws InvalidArgumentError INVALID_SCHEMA that names the keyword or reference.
  */
 export function toSchemaText(schema: JsonSchema): string {
-  return writeSchema(schema, toNativePattern);
+  return writeSchema(schema, (bounds) => ({ pattern: toNativePattern(bounds) }));
 }
 
 /**
@@ -349,9 +356,9 @@ export function toSchemaText(schema: JsonSchema): string {
  * @throws InvalidArgumentError INVALID_SCHEMA, as {@link toSchemaText}.
  */
 export function withoutLookarounds(schema: JsonSchema): JsonSchema {
-  const text = writeSchema(schema, (pattern) => {
+  const text = writeSchema(schema, ({ pattern, ...bounds }) => {
     new RegExp(pattern); // throws for what is none
-    return withoutLookaround(pattern);
+    return { pattern: withoutLookaround(pattern), ...bounds };
   });
   return JSON.parse(text) as JsonSchema;
 }
