@@ -23,12 +23,20 @@ export interface ValueNotation {
   /** The name of any property, as an expression; any value. */
   readonly anyKey: string;
   readonly anyValue: string;
+  /** The same of texts in single quotes, where these may be used as well. */
+  readonly singleQuoted?: { readonly character: string };
   /** An expression for texts as one for what stands between quotes; undefined if there is none. */
   readonly spellAll: (node: RegexNode) => RegexNode | undefined;
 }
 
-/** Escapes are for what cannot stand for itself: a character beyond would be two with others. */
-const jsonCharacter = '([^"\\\\\\x00-\\x1f\\x7f] | "\\\\" (["\\\\/bfnrt] | "u00" [01] [0-9a-fA-F]))';
+/** A character between quotes. Halves of characters are no escapes: two would be one character. */
+function quotedCharacter(quote: string): string {
+  const hex = '[0-9a-fA-F]';
+  const code = `"u" ([0-9abcefABCEF] ${hex}{3} | [dD] [0-7] ${hex}{2})`;
+  return `([^${quote}\\\\\\x00-\\x1f\\x7f] | "\\\\" ([${quote}\\\\/bfnrt] | ${code}))`;
+}
+
+const jsonCharacter = quotedCharacter('"');
 const jsonText = `"\\"" ${jsonCharacter}* "\\""`;
 
 /** JSON as RFC 8259 has it. */
@@ -44,9 +52,11 @@ export const jsonNotation: ValueNotation = {
   spellAll: spellInJson,
 };
 
-/** JSON with constants that may be Python's. */
+/** JSON with constants and quotes that may be Python's. */
 export const pythonNotation: ValueNotation = {
   ...jsonNotation,
+  anyText: `(${jsonText} | "'" ${quotedCharacter("'")}* "'")`,
+  singleQuoted: { character: quotedCharacter("'") },
   constants: { true: '("true" | "True")', false: '("false" | "False")', null: '("null" | "None")' },
 };
 
@@ -225,8 +235,12 @@ export class ValueWriter {
   }
 
   #writeConstant(value: Json): string {
-    const { quote, spell, key, constants } = this.#notation;
-    if (typeof value === 'string') return toGrammarLiteral(quote + spell(value) + quote);
+    const { quote, spell, key, constants, singleQuoted } = this.#notation;
+    if (typeof value === 'string') {
+      const literal = toGrammarLiteral(quote + spell(value) + quote);
+      const isPlain = singleQuoted !== undefined && spell(value) === value && !value.includes("'");
+      return isPlain ? `(${literal} | ${toGrammarLiteral(`'${value}'`)})` : literal;
+    }
     if (typeof value === 'number') return toGrammarLiteral(JSON.stringify(value));
     if (value === true) return constants.true;
     if (value === false) return constants.false;
@@ -271,14 +285,16 @@ export class ValueWriter {
   }
 
   #writeText(schema: Schema): string {
-    const { quote, character, anyText, spellAll } = this.#notation;
+    const { quote, character, anyText, spellAll, singleQuoted } = this.#notation;
     const mark = toGrammarLiteral(quote);
     const bounds = boundsOf(schema);
     if (bounds.pattern === undefined) {
       const { minLength: least = 0, maxLength: most } = bounds;
-      return least === 0 && most === undefined
-        ? anyText
-        : `${mark} ${character}${times(least, most)} ${mark}`;
+      if (least === 0 && most === undefined) return anyText;
+      const text = `${mark} ${character}${times(least, most)} ${mark}`;
+      return singleQuoted === undefined
+        ? text
+        : `(${text} | "'" ${singleQuoted.character}${times(least, most)} "'")`;
     }
     const { regex, node } = readPattern({ ...bounds, pattern: bounds.pattern });
     const spelled = spellAll(node);

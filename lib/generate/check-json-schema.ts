@@ -187,6 +187,12 @@ class Checker {
   #checkPart(part: unknown, path: string): void {
     const target = this.#follow(part, path);
     const joins = target.properties !== undefined || target.enum !== undefined || target.anyOf !== undefined;
+    if (!joins && target.pattern !== undefined)
+      refuse(
+        path,
+        'pattern',
+        'allOf does not join patterns; write one pattern that says all of it, such as ^a.*z$',
+      );
     if (!joins)
       refuse(path, 'allOf', 'allOf joins only objects with properties, enumerations and anyOf of these');
   }
@@ -240,8 +246,15 @@ class Checker {
       if (error instanceof SyntaxError)
         refuse(path, 'pattern', `${written} is no regular expression (${error.message})`);
       if (!LlamaNativeError.isInstance(error)) throw error;
-      const construct = String(error.details.construct);
-      return refuse(path, 'pattern', `${written} holds ${construct}, which is not supported`);
+      const { construct, keyword } = error.details;
+      if (keyword === undefined)
+        refuse(path, 'pattern', `${written} holds ${String(construct)}, which is not supported`);
+      const reason = 'no text of that length matches it, or it varies in too many places';
+      return refuse(
+        path,
+        String(keyword),
+        `${written} cannot be held to ${String(keyword)}, since ${reason}; write the length into the pattern, as in ^[a-z]{2,8}$`,
+      );
     }
   }
 

@@ -2,7 +2,7 @@ import { invalidArgument } from '../arguments.js';
 import { createError } from '../errors.js';
 import { toGrammarClass } from './character-set.js';
 import { spellInJson } from './json-spelling.js';
-import { restrictLength } from './regex-length.js';
+import { lengthsOf, restrictLength } from './regex-length.js';
 import { parseRegex, type RegexNode } from './regex-parser.js';
 
 /** llama.cpp's own limit. */
@@ -113,15 +113,11 @@ export function readPattern({ pattern, minLength = 0, maxLength }: TextBounds): 
   const whole = parseRegex(regex, { anywhere: true });
   const node = restrictLength(whole, minLength, maxLength ?? Number.POSITIVE_INFINITY);
   if (node !== undefined) return { regex, node };
-  const bounds = [
-    minLength > 0 && `minLength ${minLength}`,
-    maxLength !== undefined && `maxLength ${maxLength}`,
-  ];
-  const construct = `${bounds.filter(Boolean).join(' and ')} beside it, which leaves nothing or too many ways,`;
+  const keyword = lengthsOf(whole).most < minLength || maxLength === undefined ? 'minLength' : 'maxLength';
   throw createError(
     'INVALID_REGEX',
-    `The regular expression ${regex} cannot be expressed as a grammar: ${construct} is not supported.`,
-    { details: { construct } },
+    `The regular expression ${regex} cannot be held to ${keyword} ${keyword === 'minLength' ? minLength : maxLength}: no text of that length matches, or it varies in too many places. Write the length into the expression, as in ^[a-z]{2,8}$.`,
+    { details: { keyword } },
   );
 }
 
