@@ -6,6 +6,7 @@ import {
   type NativeRenderedChat,
   type NativeSamplingOptions,
 } from '../native/addon.js';
+import { holdArguments } from './call-arguments.js';
 import { checkMessages, toJsonText } from './check-messages.js';
 import { markControlTexts } from './control-texts.js';
 import { genericTemplate, spellOutTools } from './generic-tools.js';
@@ -13,7 +14,15 @@ import { grammarOfAnswer } from './hold-to-schema.js';
 import { type Json, toNativeMessages } from './native-messages.js';
 import { endThoughts } from './thoughts-grammar.js';
 import { withinTimeLimit } from './time-limit.js';
-import { boundCalls, boundIds, callAtOnce, closeAtOnce, escapeTexts } from './tool-grammar.js';
+import {
+  boundCalls,
+  boundExponents,
+  boundIds,
+  callAtOnce,
+  closeAtOnce,
+  escapeTexts,
+} from './tool-grammar.js';
+import { toNativeTools } from './tool-schema.js';
 import type { ChatMessage, ChatRenderOptions, ChatTemplateOptions, RenderedChat } from './types.js';
 
 const templateKeys = [
@@ -131,9 +140,11 @@ export function toChatSampling(rendered: RenderedPrompt): Partial<NativeSampling
 const defaultMostCalls = 16;
 
 function toolGrammar(grammar: string, request: PromptRequest): string {
-  const { toolChoice, parallelToolCalls, maxParallelToolCalls = defaultMostCalls } = request;
-  const readable = escapeTexts(closeAtOnce(boundIds(grammar)));
-  const bounded = boundCalls(readable, parallelToolCalls === false ? 1 : maxParallelToolCalls);
+  const { tools = [], toolChoice, parallelToolCalls, maxParallelToolCalls = defaultMostCalls } = request;
+  if (grammar === '' || tools.length === 0) return grammar;
+  const readable = escapeTexts(closeAtOnce(boundIds(boundExponents(grammar))));
+  const held = holdArguments(readable, tools);
+  const bounded = boundCalls(held, parallelToolCalls === false ? 1 : maxParallelToolCalls);
   return toolChoice === 'required' ? callAtOnce(bounded) : bounded;
 }
 
@@ -145,7 +156,7 @@ async function grammarFor(
   const { jsonSchema, continueFinalMessage } = request;
   if (jsonSchema === undefined) return { grammar: toolGrammar(rendered.grammar, request) };
   if (rendered.grammar !== '' || continueFinalMessage === true)
-    return { grammar: endThoughts(rendered.grammar) };
+    return { grammar: boundExponents(endThoughts(rendered.grammar)) };
   const grammar = await grammarOfAnswer(rendered, jsonSchema);
   return { grammar, grammarBeginsWithAnswer: true };
 }
@@ -212,16 +223,23 @@ async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<Re
     parseReasoning: true,
     tokenize: true,
   };
-  const render = (content: readonly Json[], given: readonly Json[], mark: object) =>
+  const render = (content: readonly Json[], given: string, mark: object) =>
     applyTemplate(model, content, {
       ...options,
-      ...(given.length > 0 && { tools: JSON.stringify(given) }),
+      ...(tools.length > 0 && { tools: given }),
       ...mark,
     }) as Promise<RenderedPrompt>;
   const { reasoningBudget } = request;
-  const rendered = await render(messages, tools, {});
+  const [native, asGiven] = [toNativeTools(tools), JSON.stringify(tools)];
+  const rendered = await render(messages, native, {});
   const plain = { ...rendered, ...(await grammarFor(rendered, request)), reasoningBudget };
-  if (request.allowControlTokens === true) return plain;
+  /** The prompt alone: how the answer is written comes from the tools in llama.cpp's form. */
+  const renderPromptAlone = async (content: readonly Json[], given: string, mark: object) => {
+    const { prompt, tokens } = await render(content, given, { ...mark, toolChoice: 'none' });
+    return { ...plain, prompt, tokens };
+  };
+  const asWritten = () => (native === asGiven ? plain : renderPromptAlone(messages, asGiven, {}));
+  if (request.allowControlTokens === true) return asWritten();
 
   const all = { messages, tools };
   const { value, found, mark, escapedMark } = markControlTexts(model, all, {
@@ -229,8 +247,6 @@ async function renderOwn(model: ModelHandle, request: PromptRequest): Promise<Re
     reasoningStart: rendered.reasoningStartText,
     reasoningEnds: rendered.reasoningEndTexts,
   });
-  if (!found) return plain;
-  const safe = await render(value.messages, value.tools, { mark, escapedMark });
-  // How the answer is written comes from the tools as they are; only the prompt from the marked ones.
-  return { ...plain, prompt: safe.prompt, tokens: safe.tokens };
+  if (!found) return asWritten();
+  return renderPromptAlone(value.messages, JSON.stringify(value.tools), { mark, escapedMark });
 }

@@ -16,12 +16,33 @@ const callsOfCalls = /^tool-calls ::= \(tool-call space\)\+$/m;
 /** What a rule is made of: texts and classes, in which nothing else is looked for, names, and signs. */
 const piece = /"(?:\\.|[^"\\])*"|\[(?:\\.|[^\]\\])*\]|[\w-]+|\s+|./g;
 
+/** The same where it may have marks around it that may be left out, as for Kimi K3. */
+const markedTextBeforeCalls = /\s*"(?:\\.|[^"\\])*"\? until-\d+ "(?:\\.|[^"\\])*"\?(?=\s+[\w-]*tool-call)/g;
+
+/** The same as an alternative, as for Functionary 3.2. */
+const textOrCalls = /\("all\\n" until-\d+ tools \| tools\)/;
+
+/** Thoughts whose end may be left out: what looks like a call would be one more thought. */
+const unendedThoughts = /(\buntil-\d+ "(?:\\.|[^"\\])*")\?(?=\)\? [\w-]*tool-call)/;
+
+/** Free text behind calls, as for Ling 3. */
+const textBehindCalls = /\s*\buntil-\d+\?(?=\s+"(?:\\.|[^"\\])*"\?$)/;
+
 /**
- * The grammar of an answer that has to call a tool, without the free text before the call: a model that does not want
- * to call could write on until its tokens are used up. Its reasoning stays.
+ * The grammar of an answer that has to call a tool, without the free text before and behind the call: a model that does
+ * not want to call could write on until its tokens are used up. Its reasoning stays, and ends.
  */
 export function callAtOnce(grammar: string): string {
-  return grammar.replace(/^root ::=.*$/m, (root) => root.replaceAll(textBeforeCalls, ''));
+  return grammar
+    .replace(/^root ::=.*$/m, (root) =>
+      root
+        .replaceAll(textBeforeCalls, '')
+        .replaceAll(markedTextBeforeCalls, '')
+        .replace(textOrCalls, 'tools')
+        .replace(unendedThoughts, '$1')
+        .replace(textBehindCalls, ''),
+    )
+    .replace(/^ling3-tool-call ::=.*$/m, (rule) => rule.replace(textBehindCalls, ''));
 }
 
 /** Whether an item names the rule of a tool or of calls, outside of its texts. */
@@ -96,5 +117,12 @@ export function escapeTexts(grammar: string): string {
 
 /** The grammar of calls whose ids, where the model writes some, have an end: a small model may not find it. */
 export function boundIds(grammar: string): string {
-  return grammar.replaceAll(anyId, '("\\"" [a-zA-Z0-9_-]{1,40} "\\"" | [0-9]{1,9})');
+  return grammar.replaceAll(anyId, '("\\"" [a-zA-Z0-9_-]{1,40} "\\"" | "0" | [1-9] [0-9]{0,8})');
+}
+
+/** The grammar of JSON whose numbers JavaScript can hold: llama.cpp's may have exponents of many digits. */
+export function boundExponents(grammar: string): string {
+  return grammar
+    .replaceAll('([eE] [-+]? integral-part)', '([eE] [-+]? [0-9]{1,2})')
+    .replaceAll('(("e" | "E") [+-]? [0-9]+)', '(("e" | "E") [+-]? [0-9]{1,2})');
 }

@@ -13,14 +13,34 @@ export function invalidTool(name: string, problem: string, cause?: unknown): Lla
   });
 }
 
-/** The pattern as llama.cpp's converter reads it. */
-function toReadablePattern(name: string, pattern: string): string {
+/** Checks that a grammar can express the patterns of parameters. */
+function checkPatterns(name: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) return;
   try {
-    return toNativePattern(pattern);
+    withNativePattern(value as Json);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalidTool(name, `has parameters with a pattern that no grammar can express: ${reason}`, error);
   }
+  for (const inner of Object.values(value)) checkPatterns(name, inner);
+}
+
+function lengthOf(value: Json | undefined): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** A schema with its pattern, and the bounds of its length with it, as llama.cpp's converter reads it. */
+function withNativePattern(value: Json): Json {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const { pattern, minLength, maxLength, ...others } = value as { readonly [key: string]: Json };
+  if (typeof pattern !== 'string') return value;
+  const bounds = { pattern, minLength: lengthOf(minLength), maxLength: lengthOf(maxLength) };
+  return { ...others, pattern: toNativePattern(bounds) };
+}
+
+/** Tools as JSON, with patterns as llama.cpp's converter reads them. */
+export function toNativeTools(tools: readonly Json[]): string {
+  return JSON.stringify(tools, (_key, value: Json) => withNativePattern(value));
 }
 
 /**
@@ -38,9 +58,8 @@ export function toParameterSchema(name: string, { parameters }: Tool): { readonl
     const reason = error instanceof Error ? error.message : String(error);
     throw invalidTool(name, `has parameters that cannot be used: ${reason}`, error);
   }
-  const plain: unknown = JSON.parse(text, (key, value) => {
-    return key === 'pattern' && typeof value === 'string' ? toReadablePattern(name, value) : value;
-  });
+  const plain: unknown = JSON.parse(text);
+  checkPatterns(name, plain);
   const type = (plain as { type?: unknown } | null)?.type;
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain) || type !== 'object') {
     throw invalidTool(name, "has parameters that are no JSON schema of an object. Expected type: 'object'.");

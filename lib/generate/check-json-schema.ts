@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { createError, LlamaNativeError } from '../errors.js';
 import { withoutLookaround } from './lookaround.js';
-import { toNativePattern } from './regex-grammar.js';
+import { type TextBounds, toNativePattern } from './regex-grammar.js';
 
 /** A JSON schema, as far as a grammar can express it; see docs/structured-output.md. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -91,14 +91,14 @@ function refuse(path: string, keyword: string, reason: string): never {
 
 /** Walks a schema in the way in which llama.cpp reads it. */
 class Checker {
-  /** Patterns as they are to be, by the schema that each stands in. */
-  readonly patterns = new Map<JsonSchema, string>();
-  readonly #rewrite: (pattern: string) => string;
+  /** What texts with patterns are to be, by the schema that says it. */
+  readonly texts = new Map<JsonSchema, JsonSchema>();
+  readonly #rewrite: PatternRewriting;
   readonly #root: JsonSchema;
   readonly #references = new Set<string>();
   #nodes = 0;
 
-  constructor(root: JsonSchema, rewrite: (pattern: string) => string) {
+  constructor(root: JsonSchema, rewrite: PatternRewriting) {
     this.#root = root;
     this.#rewrite = rewrite;
   }
@@ -107,7 +107,7 @@ class Checker {
     if (!isSchema(schema)) refuse(path, '', 'expected a schema to be an object');
     if (depth > deepest) refuse(path, '', `schemas are nested more than ${deepest} deep`);
     if (++this.#nodes > mostNodes) refuse(path, '', `it has more than ${mostNodes} schemas`);
-    if (schema.pattern !== undefined) this.patterns.set(schema, this.#readPattern(schema.pattern, path));
+    if (schema.pattern !== undefined) this.texts.set(schema, this.#readText(schema, path));
     const below = (value: unknown, key: string) => this.check(value, `${path}/${key}`, depth + 1);
     if (schema.$ref !== undefined) {
       this.#allow(schema, path, ['$ref'], 'beside $ref');
@@ -167,9 +167,6 @@ class Checker {
     const items = schema.prefixItems ?? schema.items;
     if (Array.isArray(items)) for (const [index, item] of items.entries()) below(item, `items/${index}`);
     else if (items !== undefined) below(items, 'items');
-    const other = ['minLength', 'maxLength'].find((keyword) => schema[keyword] !== undefined);
-    if (schema.pattern !== undefined && other !== undefined)
-      refuse(path, other, `the keyword ${other} is not supported beside pattern`);
   }
 
   #checkProperties(schema: JsonSchema, path: string, below: (value: unknown, key: string) => void): void {
@@ -190,6 +187,12 @@ class Checker {
   #checkPart(part: unknown, path: string): void {
     const target = this.#follow(part, path);
     const joins = target.properties !== undefined || target.enum !== undefined || target.anyOf !== undefined;
+    if (!joins && target.pattern !== undefined)
+      refuse(
+        path,
+        'pattern',
+        'allOf does not join patterns; write one pattern that says all of it, such as ^a.*z$',
+      );
     if (!joins)
       refuse(path, 'allOf', 'allOf joins only objects with properties, enumerations and anyOf of these');
   }
@@ -233,17 +236,25 @@ class Checker {
     return target;
   }
 
-  #readPattern(pattern: unknown, path: string): string {
+  #readText(schema: JsonSchema, path: string): JsonSchema {
+    const { pattern, minLength, maxLength } = schema;
     if (typeof pattern !== 'string') refuse(path, 'pattern', 'expected pattern to be a text');
     const written = `the pattern ${JSON.stringify(pattern)}`;
     try {
-      return this.#rewrite(pattern);
+      return this.#rewrite({ pattern, minLength: toLength(minLength), maxLength: toLength(maxLength) });
     } catch (error) {
       if (error instanceof SyntaxError)
         refuse(path, 'pattern', `${written} is no regular expression (${error.message})`);
       if (!LlamaNativeError.isInstance(error)) throw error;
-      const construct = String(error.details.construct);
-      return refuse(path, 'pattern', `${written} holds ${construct}, which is not supported`);
+      const { construct, keyword } = error.details;
+      if (keyword === undefined)
+        refuse(path, 'pattern', `${written} holds ${String(construct)}, which is not supported`);
+      const reason = 'no text of that length matches it, or it varies in too many places';
+      return refuse(
+        path,
+        String(keyword),
+        `${written} cannot be held to ${String(keyword)}, since ${reason}; write the length into the pattern, as in ^[a-z]{2,8}$`,
+      );
     }
   }
 
@@ -322,15 +333,24 @@ function toPlainSchema(schema: JsonSchema): JsonSchema {
   }
 }
 
+/** What stands in a schema for a pattern and its bounds of length. */
+type PatternRewriting = (bounds: TextBounds) => JsonSchema;
+
+function toLength(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
 /** Checks a schema, and writes it as JSON with its patterns rewritten. */
-function writeSchema(schema: JsonSchema, rewrite: (pattern: string) => string): string {
+function writeSchema(schema: JsonSchema, rewrite: PatternRewriting): string {
   const plain = toPlainSchema(schema);
   const checker = new Checker(plain, rewrite);
   checker.check(plain, '#', 0);
   return JSON.stringify(plain, (_key: string, value: unknown): unknown => {
     if (!isSchema(value)) return value;
-    const pattern = checker.patterns.get(value);
-    return pattern === undefined ? withoutEmptyKeywords(value) : { ...value, pattern };
+    const text = checker.texts.get(value);
+    if (text === undefined) return withoutEmptyKeywords(value);
+    const { pattern: _pattern, minLength: _least, maxLength: _most, ...others } = value;
+    return { ...others, ...text };
   });
 }
 
@@ -340,7 +360,7 @@ function writeSchema(schema: JsonSchema, rewrite: (pattern: string) => string): 
  * @throws InvalidArgumentError INVALID_SCHEMA that names the keyword or reference.
  */
 export function toSchemaText(schema: JsonSchema): string {
-  return writeSchema(schema, toNativePattern);
+  return writeSchema(schema, (bounds) => ({ pattern: toNativePattern(bounds) }));
 }
 
 /**
@@ -349,9 +369,9 @@ export function toSchemaText(schema: JsonSchema): string {
  * @throws InvalidArgumentError INVALID_SCHEMA, as {@link toSchemaText}.
  */
 export function withoutLookarounds(schema: JsonSchema): JsonSchema {
-  const text = writeSchema(schema, (pattern) => {
+  const text = writeSchema(schema, ({ pattern, ...bounds }) => {
     new RegExp(pattern); // throws for what is none
-    return withoutLookaround(pattern);
+    return { pattern: withoutLookaround(pattern), ...bounds };
   });
   return JSON.parse(text) as JsonSchema;
 }

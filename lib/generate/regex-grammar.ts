@@ -2,6 +2,7 @@ import { invalidArgument } from '../arguments.js';
 import { createError } from '../errors.js';
 import { toGrammarClass } from './character-set.js';
 import { spellInJson } from './json-spelling.js';
+import { lengthsOf, restrictLength } from './regex-length.js';
 import { parseRegex, type RegexNode } from './regex-parser.js';
 
 /** llama.cpp's own limit. */
@@ -77,19 +78,55 @@ class Writer {
  */
 export function regexGrammar(regex: RegExp): string {
   if (!(regex instanceof RegExp)) throw invalidArgument('regex', 'a regular expression', regex);
-  return `root ::= ${new Writer(regex, grammarNotation).write(parseRegex(regex))}\n`;
+  return `root ::= ${toGrammarExpression(parseRegex(regex), regex)}\n`;
+}
+
+/** An expression of a grammar for what a regular expression matches. */
+export function toGrammarExpression(node: RegexNode, regex: RegExp): string {
+  return new Writer(regex, grammarNotation).write(node);
+}
+
+/** What a JSON schema says of a text. */
+export interface TextBounds {
+  readonly pattern: string;
+  /** In characters. Default 0. */
+  readonly minLength?: number | undefined;
+  /** In characters. Default no bound. */
+  readonly maxLength?: number | undefined;
+}
+
+/** A pattern as JavaScript reads it, and the tree of what it matches within the bounds of its length. */
+export interface TextPattern {
+  readonly regex: RegExp;
+  readonly node: RegexNode;
 }
 
 /**
- * A pattern of a JSON schema, which may match anywhere in a text, in what llama.cpp reads of patterns: it knows no `\\d`,
- * wants an anchor at both ends, and takes what is between them as it stands in JSON, quotes and all.
+ * Reads a pattern of a JSON schema, which may match anywhere in a text, with the bounds of its length.
  * @throws InvalidArgumentError INVALID_REGEX that names what a grammar cannot express.
  * @throws SyntaxError for a pattern that is no regular expression.
  */
-export function toNativePattern(pattern: string): string {
+export function readPattern({ pattern, minLength = 0, maxLength }: TextBounds): TextPattern {
   // Without the flag u, all that is written matches with it as well; only what cannot be written so needs it.
   const needsUnicode = /[\u{10000}-\u{10ffff}]|\\[pPu]\{/u.test(pattern);
   const regex = new RegExp(pattern, needsUnicode ? 'u' : '');
-  const node = spellInJson(parseRegex(regex, { anywhere: true }));
-  return `^${new Writer(regex, patternNotation).write(node)}$`;
+  const whole = parseRegex(regex, { anywhere: true });
+  const node = restrictLength(whole, minLength, maxLength ?? Number.POSITIVE_INFINITY);
+  if (node !== undefined) return { regex, node };
+  const keyword = lengthsOf(whole).most < minLength || maxLength === undefined ? 'minLength' : 'maxLength';
+  throw createError(
+    'INVALID_REGEX',
+    `The regular expression ${regex} cannot be held to ${keyword} ${keyword === 'minLength' ? minLength : maxLength}: no text of that length matches, or it varies in too many places. Write the length into the expression, as in ^[a-z]{2,8}$.`,
+    { details: { keyword } },
+  );
+}
+
+/**
+ * A pattern of a JSON schema, with the bounds of its length, in what llama.cpp reads of patterns: it knows no `\\d`, wants
+ * an anchor at both ends, and takes what is between them as it stands in JSON, quotes and all.
+ * @throws as {@link readPattern}.
+ */
+export function toNativePattern(bounds: TextBounds): string {
+  const { regex, node } = readPattern(bounds);
+  return `^${new Writer(regex, patternNotation).write(spellInJson(node))}$`;
 }

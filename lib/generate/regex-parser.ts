@@ -9,8 +9,10 @@ import {
   unite,
   usableOf,
   whiteSpace,
+  without,
   wordCharacters,
 } from './character-set.js';
+import { charactersWith } from './unicode-property.js';
 
 /** A regular expression as a tree. */
 export type RegexNode =
@@ -201,7 +203,7 @@ class RegexParser {
     }
     if (/[1-9]/.test(letter) || letter === 'k') this.#refuse('a backreference');
     if (letter === 'b' || letter === 'B') this.#refuse(`a word border (\\${letter})`);
-    if (letter === 'p' || letter === 'P') this.#refuse(`a Unicode property (\\${letter})`);
+    if (letter === 'p' || letter === 'P') return this.#property(letter);
     const control = singleEscapes[letter];
     if (control !== undefined) return this.#character(control, 2);
     if (letter === 'x' || letter === 'u') return this.#numericEscape();
@@ -227,6 +229,15 @@ class RegexParser {
       default:
         return undefined;
     }
+  }
+
+  /** Without the flag u, \\p is the letter p to JavaScript, and never what was meant. */
+  #property(letter: string): CharacterSet {
+    const match = this.#isUnicode ? this.#match(/\\[pP]\{([^}]+)\}/y) : null;
+    const [, name] = match ?? [];
+    if (name === undefined) this.#refuse(`a Unicode property (\\${letter}) without the flag u`);
+    const set = charactersWith(name);
+    return letter === 'P' ? complementOf(set, true) : set;
   }
 
   #numericEscape(): CharacterSet {
@@ -306,4 +317,29 @@ export function parseRegex(regex: RegExp, reading: RegexReading = {}): RegexNode
       },
     );
   return new RegexParser(regex, reading).parse();
+}
+
+/** An expression for those texts that another matches and that have none of some characters; undefined if there are none. */
+export function withoutCharacters(node: RegexNode, excluded: CharacterSet): RegexNode | undefined {
+  switch (node.kind) {
+    case 'characters': {
+      const set = without(node.set, excluded);
+      return set.length === 0 ? undefined : { kind: 'characters', set };
+    }
+    case 'sequence': {
+      const parts = node.parts.map((part) => withoutCharacters(part, excluded));
+      return parts.includes(undefined) ? undefined : { kind: 'sequence', parts: parts as RegexNode[] };
+    }
+    case 'alternatives': {
+      const options = node.options
+        .map((option) => withoutCharacters(option, excluded))
+        .filter((option) => option !== undefined);
+      return options.length === 0 ? undefined : { kind: 'alternatives', options };
+    }
+    case 'repetition': {
+      const of = withoutCharacters(node.of, excluded);
+      if (of !== undefined) return { ...node, of };
+      return node.least === 0 ? { kind: 'sequence', parts: [] } : undefined;
+    }
+  }
 }

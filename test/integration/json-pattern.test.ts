@@ -54,6 +54,9 @@ const patterns: readonly (readonly [RegExp, string])[] = [
   [/^a\\/, 'a\\"'],
   [/a\\$|^b\$/, 'b$"'],
   [/日本?/, 'a日"'],
+  [/^\p{Script=Han}{2}$/u, '日本'],
+  [/^[\p{L}_-]+$/u, 'à_日'],
+  [/^\P{ASCII}?\p{Lu}/u, 'éA'],
 ];
 
 describe('a pattern of a JSON schema', () => {
@@ -72,6 +75,29 @@ describe('a pattern of a JSON schema', () => {
       expect(wrong).toEqual([]);
     },
   );
+
+  it.each([
+    ['^[a-c]*$', 2, 3],
+    ['^[abc]+-?[12]{0,4}$', 3, 5],
+    ['b', 2, 4],
+    ['^(?:ab|c)+$', 3, undefined],
+    ['^(?:ab)*x?(?:c|)$', undefined, 4],
+    ['^.{2,}$', 3, undefined],
+  ])('such as %s is held to minLength %s and maxLength %s', async (pattern, minLength, maxLength) => {
+    const grammar = await grammarOf({ type: 'string', pattern, minLength, maxLength });
+    const wrong: unknown[] = [];
+    let right = 0;
+    for (const text of textsFor(new RegExp(pattern), ['abc', 'ababc', 'aa-12', 'xb', 'ababab'])) {
+      if (/[\u{10000}-\u{10ffff}]/u.test(text)) continue; // two characters to a pattern without the flag u
+      const length = [...text].length;
+      const fits =
+        length >= (minLength ?? 0) && length <= (maxLength ?? 1000) && new RegExp(pattern).test(text);
+      if (fits) right++;
+      if ((await admits(grammar, JSON.stringify(text))) !== fits) wrong.push(text);
+    }
+    expect(wrong).toEqual([]);
+    expect(right).toBeGreaterThan(1);
+  });
 
   it('never lets a quote, a backslash or a control character stand where JSON must escape it', async () => {
     const grammar = await grammarOf({ type: 'string', pattern: '^[^a]{1,3}$' });
@@ -101,6 +127,22 @@ const formats: readonly (readonly [string, z.ZodType, readonly string[], readonl
   ['a text with a beginning', z.string().startsWith('x/"'), ['x/"', 'x/"y'], ['y/"x']],
   ['a text with a part', z.string().includes('a.b'), ['a.b', 'xa.bx'], ['aab']],
   ['a text with an end', z.string().endsWith('\\'), ['a\\'], ['\\a']],
+  [
+    'a name in Chinese',
+    z.string().regex(/^[\p{Script=Han}]{2,4}$/u),
+    ['王小明'],
+    ['王', 'Wang', '一二三四五'],
+  ],
+  [
+    'bounded words',
+    z
+      .string()
+      .regex(/^[a-z ]*$/)
+      .min(2)
+      .max(5),
+    ['ab', 'a bcd'],
+    ['a', 'abcdef', 'A b'],
+  ],
   ['small letters', z.string().lowercase(), ['é "b"\n', '😀'], ['aB']],
 ];
 
