@@ -16,6 +16,7 @@
 #include "model.h"
 #include "node_api.h"
 #include "sampler.h"
+#include "tensor_rows.h"
 #include "tokenizer.h"
 
 namespace {
@@ -86,6 +87,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<CancelGeneration>(exports, "cancelGeneration");
   Export<SetEvictable>(exports, "setEvictable");
   Export<GetMetrics>(exports, "getMetrics");
+  Export<ConvertTensorRows>(exports, "convertTensorRows");
   return exports;
 }
 
