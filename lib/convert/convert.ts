@@ -33,6 +33,13 @@ import type { ConvertOptions, ConvertResult } from './types.js';
  * @param source a folder with config.json, the tokenizer's files and safetensors files, or `hf:owner/repo[@revision]`,
  * which is downloaded into the cache of the Hugging Face tools.
  * @param output path of the GGUF file; default: name and type of the model, in the current folder.
+ * @example
+ * ```ts
+ * import { convert } from 'llama-native';
+ *
+ * const { path } = await convert('checkpoints/SmolLM2-135M', 'output.gguf', { type: 'q8_0', overwrite: true });
+ * console.log(path);
+ * ```
  * @throws ConversionError CHECKPOINT_INVALID, CHECKPOINT_UNSUPPORTED; OUTPUT_EXISTS, DISK_FULL, FILE_ACCESS_FAILED,
  * ABORTED, INVALID_ARGUMENT.
  */

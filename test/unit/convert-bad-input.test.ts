@@ -1,4 +1,4 @@
-import { cp, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, type FileHandle, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -225,10 +225,10 @@ test('a folder without config.json, weights or tokenizer says what it lacks', as
 test('a disk that becomes full leaves nothing behind and says so', async () => {
   const folder = await copy();
   const handle = await open(join(folder, 'config.json'));
-  const prototype: { write: unknown } = Object.getPrototypeOf(handle);
+  const prototype: Pick<FileHandle, 'write'> = Object.getPrototypeOf(handle);
   await handle.close();
-  vi.spyOn(prototype, 'write' as never).mockRejectedValue(
-    Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }) as never,
+  vi.spyOn(prototype, 'write').mockRejectedValue(
+    Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }),
   );
   expect(await failureOf(folder)).toMatchObject({ code: 'DISK_FULL' });
 });
