@@ -33,6 +33,8 @@ import type { ConvertOptions, ConvertResult } from './types.js';
  * @param source a folder with config.json, the tokenizer's files and safetensors files, or `hf:owner/repo[@revision]`,
  * which is downloaded into the cache of the Hugging Face tools.
  * @param output path of the GGUF file; default: name and type of the model, in the current folder.
+ * @throws ConversionError CHECKPOINT_INVALID, CHECKPOINT_UNSUPPORTED; OUTPUT_EXISTS, DISK_FULL, FILE_ACCESS_FAILED,
+ * ABORTED, INVALID_ARGUMENT.
  * @example
  * ```ts
  * import { convert } from 'llama-native';
@@ -40,8 +42,6 @@ import type { ConvertOptions, ConvertResult } from './types.js';
  * const { path } = await convert('checkpoints/SmolLM2-135M', 'output.gguf', { type: 'q8_0', overwrite: true });
  * console.log(path);
  * ```
- * @throws ConversionError CHECKPOINT_INVALID, CHECKPOINT_UNSUPPORTED; OUTPUT_EXISTS, DISK_FULL, FILE_ACCESS_FAILED,
- * ABORTED, INVALID_ARGUMENT.
  */
 export async function convert(
   source: string,

@@ -57,9 +57,11 @@ function toProgram(code: string): string {
     .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
     .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
   const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
-  const load = /const model = await loadModel/.test(body)
-    ? ''
-    : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
+  const isWithoutModel = /from 'llama-native'/.test(body) && !/\bloadModel\b|\bmodel\./.test(body);
+  const load =
+    isWithoutModel || /const model = await loadModel/.test(body)
+      ? ''
+      : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
   const close = load === '' ? '' : '\nawait model.close();\n';
   return `${imports}${load}${body}${close}`;
 }
