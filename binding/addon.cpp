@@ -18,6 +18,7 @@
 #include "parent_pipe.h"
 #include "quantize.h"
 #include "sampler.h"
+#include "tensor_rows.h"
 #include "tokenizer.h"
 
 namespace {
@@ -90,6 +91,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<CancelGeneration>(exports, "cancelGeneration");
   Export<SetEvictable>(exports, "setEvictable");
   Export<GetMetrics>(exports, "getMetrics");
+  Export<ConvertTensorRows>(exports, "convertTensorRows");
   return exports;
 }
 

@@ -33,6 +33,7 @@ export type {
   ToolCallPart,
   ToolResultPart,
 } from './chat/types.js';
+export * from './convert/index.js';
 export type { EmbedOptions, EmbedProgress, Pooling } from './embed/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
 export type { ModelMetrics, PrefixCacheMetrics } from './engine/metrics.js';

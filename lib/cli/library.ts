@@ -29,6 +29,7 @@ type PublicPart = Pick<
   | 'editGgufMetadata'
   | 'readGgufHeader'
   | 'buildAddon'
+  | 'convert'
   | 'getDevices'
   | 'getSystemInfo'
 >;

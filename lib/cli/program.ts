@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { createError } from '../errors.js';
 import { addBuildCommand } from './commands/build.js';
 import { addChatCommand } from './commands/chat.js';
+import { addConvertCommand } from './commands/convert.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addGgufCommand } from './commands/gguf.js';
 import { addInspectCommand } from './commands/inspect.js';
@@ -63,6 +64,7 @@ export function createProgram(context: CommandContext): Command {
     addInspectCommand,
     addQuantizeCommand,
     addGgufCommand,
+    addConvertCommand,
     addDoctorCommand,
     addBuildCommand,
   ]) {

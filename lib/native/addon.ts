@@ -160,6 +160,14 @@ export interface LocalAddon extends Addon {
     model: ModelHandle,
     token: number,
   ): { readonly text: string; readonly control: boolean; readonly endOfGeneration: boolean };
+  /** Writes the rows of `source` to `target` in another type. Types are the numbers of ggml. */
+  convertTensorRows(
+    sourceType: number,
+    targetType: number,
+    source: Uint8Array,
+    target: Uint8Array,
+    rowLength: number,
+  ): Promise<void>;
 }
 
 let initialized: { addon: LocalAddon; path: string } | undefined;

@@ -1,9 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readGgufHeader } from '../../lib/gguf/read-header.js';
 import { randomChanges, writeAdapter } from '../helpers/adapter-files.js';
+import {
+  type SmallCheckpoint,
+  smallCheckpoints,
+  writeSmallCheckpoint,
+} from '../helpers/checkpoint-families.js';
 import { temporaryFile } from '../helpers/gguf-files.js';
 import { testModelPath } from '../helpers/model.js';
 import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
@@ -36,14 +43,15 @@ function docExamplesOf(file: string): Example[] {
 
 /**
  * Examples name models that a reader would use; here they run on the test model, with few tokens and one thread. So
- * small a model may not come to an end by itself: the small context is one. Adapters, models to quantize and importance matrices are of
- * random numbers.
+ * small a model may not come to an end by itself: the small context is one. Adapters, models to
+ * quantize, checkpoints and importance matrices are of random numbers.
  */
 function toProgram(code: string): string {
   const body = code
     .replace(/'(adapters\/[^']+|adapter\.gguf)'/g, 'process.env.ADAPTER')
     .replace(/'model-f16\.gguf'/g, 'process.env.LARGE_MODEL')
     .replace(/'imatrix\.gguf'/g, 'process.env.IMATRIX')
+    .replace(/'checkpoints\/[^']+'/g, 'process.env.CHECKPOINT')
     .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
     .replace(/loadModel\(process\.env\.MODEL\)/g, 'loadModel(process.env.MODEL, {})')
     .replace(
@@ -53,7 +61,7 @@ function toProgram(code: string): string {
     .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
     .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
   const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
-  const needsNoModel = imports === '' && !body.includes('loadModel');
+  const needsNoModel = imports === '' && !/\bloadModel\b|\bmodel\./.test(body);
   const load =
     needsNoModel || /const model = await loadModel/.test(body)
       ? ''
@@ -76,13 +84,18 @@ const examples = [
 ];
 
 let model: string;
+let folder: string;
 beforeAll(async () => {
   model = await testModelPath();
   const header = await readGgufHeader(model);
   process.env.LARGE_MODEL = await writeQuantizableModel(await temporaryFile());
   process.env.IMATRIX = await writeImatrix(await temporaryFile(), inventImportance(2));
   process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
+  folder = await mkdtemp(join(tmpdir(), 'examples-'));
+  const [checkpoint] = smallCheckpoints;
+  process.env.CHECKPOINT = await writeSmallCheckpoint(folder, checkpoint as SmallCheckpoint);
 });
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('every example in the documentation runs', () => {
   it('and there are as many as expected', () => {
