@@ -47,10 +47,12 @@ function toProgram(code: string): string {
     )
     .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
     .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
-  const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
-  const load = /const model = await loadModel/.test(body)
-    ? ''
-    : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
+  const isWhole = body.includes("from 'llama-native'");
+  const imports = isWhole ? '' : "import { loadModel } from 'llama-native';\n";
+  const load =
+    isWhole || /const model = await loadModel/.test(body)
+      ? ''
+      : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
   const close = load === '' ? '' : '\nawait model.close();\n';
   return `${imports}${load}${body}${close}`;
 }
