@@ -21,7 +21,9 @@ export type GgufMetadataChanges = Readonly<Record<string, GgufValueInput | null>
  *
  * @example
  * ```ts
- * const template = await readFile('template.jinja', 'utf8');
+ * import { editGgufMetadata } from 'llama-native';
+ *
+ * const template = '{% for message in messages %}{{ message.content }}{% endfor %}';
  * await editGgufMetadata('model.gguf', 'fixed.gguf', {
  *   'tokenizer.chat_template': { type: 'string', value: template },
  *   'general.description': null,

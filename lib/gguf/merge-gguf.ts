@@ -20,7 +20,10 @@ import type { GgufHeader } from './types.js';
  *
  * @example
  * ```ts
- * await mergeGguf('parts/model-00001-of-00003.gguf', 'model.gguf');
+ * import { mergeGguf, splitGguf } from 'llama-native';
+ *
+ * const [first] = await splitGguf('model.gguf', 'model');
+ * await mergeGguf(first, 'merged.gguf');
  * ```
  */
 export async function mergeGguf(

@@ -65,7 +65,9 @@ export function checkCopyOptions(options: CopyGgufOptions): void {
  *
  * @example
  * ```ts
- * const [first] = await splitGguf('model.gguf', 'parts/model', { maxBytes: 2e9 });
+ * import { splitGguf } from 'llama-native';
+ *
+ * const [first] = await splitGguf('model.gguf', 'parts/model', { maxBytes: 50e6 });
  * ```
  */
 export async function splitGguf(

@@ -57,6 +57,8 @@ export interface WriteGgufOptions extends OutputOptions {
  *
  * @example
  * ```ts
+ * import { writeGguf } from 'llama-native';
+ *
  * await writeGguf('tiny.gguf', {
  *   metadata: { 'general.architecture': { type: 'string', value: 'llama' } },
  *   tensors: [{ name: 'x', dimensions: [4], type: 'F32', data: () => new Uint8Array(16) }],

@@ -39,6 +39,8 @@ const optionNames = ['token', 'endpoint', 'cacheDirectory', 'offline', 'signal']
  *
  * @example
  * ```ts
+ * import { readGgufHeader } from 'llama-native';
+ *
  * const header = await readGgufHeader('hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q4_K_M');
  * console.log(header.tensors.length, header.metadata.get('general.architecture'));
  * ```

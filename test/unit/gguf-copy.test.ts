@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { LlamaNativeError } from '../../lib/errors.js';
 import {
@@ -113,6 +115,32 @@ describe('a split model', () => {
   });
 });
 
+describe.runIf(process.platform !== 'win32')('on a disk that becomes full', () => {
+  it.each(['splitGguf', 'mergeGguf', 'editGgufMetadata', 'writeGguf'])('%s leaves nothing', async (name) => {
+    const large = [filledTensor('large', [400_000], 'F32', 1_600_000), ...tensors];
+    const model = await writeTinyModel({}, large);
+    const folder = dirname(await temporaryFile());
+    const [first = ''] = await splitGguf(model, join(dirname(model), 'part'), { maxTensors: 3 });
+    const output = JSON.stringify(join(folder, 'output'));
+    const calls: Record<string, string> = {
+      splitGguf: `splitGguf(${JSON.stringify(model)}, ${output}, { maxTensors: 3 })`,
+      mergeGguf: `mergeGguf(${JSON.stringify(first)}, ${output})`,
+      editGgufMetadata: `editGgufMetadata(${JSON.stringify(model)}, ${output}, {})`,
+      writeGguf: `writeGguf(${output}, { metadata: {}, tensors: [{ name: 'x', dimensions: [400000], type: 'F32', data: () => new Uint8Array(1600000) }] })`,
+    };
+    const library = JSON.stringify(
+      new URL('../../lib/gguf/index.js', import.meta.url).href.replace('/lib/', '/dist/'),
+    );
+    const program = `const gguf = await import(${library});
+      await gguf.${calls[name]}.catch((error) => console.log(error.code));`;
+    // The largest file may have 1000 blocks of 1024 bytes; more is refused as on a full disk.
+    const script = 'ulimit -f 1000; trap "" XFSZ; exec "$0" --input-type=module -e "$1"';
+    const { stdout } = await promisify(execFile)('bash', ['-c', script, process.execPath, program]);
+    expect(stdout.trim()).toBe('DISK_FULL');
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
 describe('merging', () => {
   it('names the part that is missing', async () => {
     const { first, folder, parts } = await splitModel();
@@ -188,7 +216,7 @@ describe('a file with other metadata', () => {
 });
 
 describe('splitting, merging and editing damaged files', () => {
-  it('ends in files or in an error of its kind for 500 mutations, and leaves nothing behind', async () => {
+  it('ends in files or in an error of its kind for 200 mutations, and leaves nothing behind', async () => {
     const { parts, first, folder } = await splitModel();
     const seed = await readSeed('part', first);
     const mutated = await MutatedFile.create(join(folder, 'y-00001-of-00003.gguf'), seed);
@@ -208,7 +236,7 @@ describe('splitting, merging and editing damaged files', () => {
         expect(name).not.toContain('.partial');
       }
     };
-    for (let index = 0; index < 500; index++) {
+    for (let index = 0; index < 200; index++) {
       await mutated.apply(mutate(seed, index));
       await attempt(mergeGguf(mutated.path, output));
       await attempt(splitGguf(mutated.path, output, { maxTensors: 1 }));
@@ -217,7 +245,7 @@ describe('splitting, merging and editing damaged files', () => {
     await mutated.close();
     const expected = /^(done|MODEL_INVALID|MODEL_UNSUPPORTED|MODEL_NOT_FOUND|INVALID_ARGUMENT)$/;
     expect([...counts.keys()].filter((outcome) => !expected.test(outcome))).toEqual([]);
-    expect(counts.get('done')).toBeGreaterThan(50);
-    expect(counts.get('MODEL_INVALID')).toBeGreaterThan(200);
+    expect(counts.get('done')).toBeGreaterThan(20);
+    expect(counts.get('MODEL_INVALID')).toBeGreaterThan(80);
   });
 });

@@ -80,6 +80,8 @@ const optionNames = [
  *
  * @example
  * ```ts
+ * import { estimateMemory, readGgufHeader } from 'llama-native';
+ *
  * const header = await readGgufHeader('model.gguf');
  * const { totalBytes } = estimateMemory(header, { contextSize: 32_768, keyType: 'q8_0', valueType: 'q8_0' });
  * ```
