@@ -47,15 +47,17 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   llama_context_params params = llama_context_default_params();
   params.n_seq_max = ReadInteger(options, "sequences", 1, 1, 256);
   params.n_ctx = ReadInteger(options, "contextSize", 512, 1, int_max);
-  // One batch is one micro-batch, so that a command waits for one of them at most.
+  // One batch is one micro-batch unless asked for, so that a command waits for one of them at most.
   params.n_batch = std::max<uint32_t>(ReadInteger(options, "batchSize", 512, 1, 1 << 16), params.n_seq_max);
   params.n_batch = std::min(params.n_batch, std::max(params.n_ctx, params.n_seq_max));
-  params.n_ubatch = params.n_batch;
+  params.n_ubatch = ReadInteger(options, "microBatchSize", static_cast<int32_t>(params.n_batch), 1, 1 << 16);
+  params.n_ubatch = std::min(params.n_ubatch, params.n_batch);
   params.n_threads = ReadInteger(options, "threads", 4, 1, 512);
   params.n_threads_batch = params.n_threads;
   params.type_k = ReadCacheType(options, "keyType");
   params.type_v = ReadCacheType(options, "valueType");
-  params.kv_unified = true;  // sequences share memory and can share prefixes
+  // Sequences share memory and can share prefixes, unless they have nothing to do with each other.
+  params.kv_unified = !ReadBool(options.Get("separateSequences"), false);
   params.swa_full = ReadBool(options.Get("fullWindow"), true);
   params.no_perf = true;
   ReadPooling(options, params);
@@ -74,6 +76,14 @@ std::optional<SpeculationConfig> ReadSpeculation(const Napi::Object& options) {
   config.least_probability = ReadFloat(object, "minDraftProbability", config.least_probability, 0, 1);
   config.ngram_size = ReadInteger(object, "ngramSize", config.ngram_size, 1, 64);
   return config;
+}
+
+std::unique_ptr<ImatrixCollector> ReadCollector(const Napi::Object& options) {
+  const std::string tensors = ReadString(options, "collects", "");
+  if (tensors.empty()) return nullptr;
+  if (tensors == "blocks") return std::make_unique<ImatrixCollector>(false);
+  if (tensors == "blocks and output") return std::make_unique<ImatrixCollector>(true);
+  throw Failure("INVALID_ARGUMENT", "Expected blocks, or blocks and output, for collects; received " + tensors + ".");
 }
 
 // One event of the loop's thread becomes one call of the JavaScript listener, whatever it carries.
@@ -108,6 +118,7 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
   const int64_t state_limit = ReadLength(options, "stateLimit", 0);
   auto context = std::make_shared<Context>(model, ReadContextParams(options), state_limit,
                                            ReadSpeculation(options), ReadAdapters(options, model));
+  context->collector = ReadCollector(options);
   auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
 
   return RunAsync(

@@ -56,6 +56,19 @@ export {
   ObjectError,
   ToolError,
 } from './errors.js';
+export { imatrix } from './evaluate/imatrix.js';
+export { perplexity } from './evaluate/perplexity.js';
+export type {
+  DivergenceSpread,
+  Estimate,
+  EvaluationOptions,
+  EvaluationProgress,
+  ImatrixOptions,
+  ImatrixResult,
+  PerplexityOptions,
+  PerplexityResult,
+  ReferenceComparison,
+} from './evaluate/types.js';
 export type { OutputOptions } from './files/write-whole-file.js';
 export type { JsonSchema } from './generate/check-json-schema.js';
 export type { ConstraintOptions } from './generate/constraint.js';

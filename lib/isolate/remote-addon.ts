@@ -15,11 +15,14 @@ import {
   type NativeEmbedText,
   type NativeGenerationRequest,
   type NativeHandle,
+  type NativeImatrixEntry,
   type NativeLoadOptions,
   type NativeMetrics,
   type NativeModelInfo,
   type NativeRenderedChat,
   type NativeSamplingOptions,
+  type NativeScoreRequest,
+  type NativeScores,
   type NativeStepEvents,
   type NativeSystemInfo,
   placeElsewhere,
@@ -272,6 +275,14 @@ export class RemoteAddon implements Addon {
 
   embed(context: ContextHandle, texts: readonly NativeEmbedText[]): Promise<Float32Array[]> {
     return this.#call('embed', [context, texts]);
+  }
+
+  scoreWindows(context: ContextHandle, request: NativeScoreRequest): Promise<NativeScores> {
+    return this.#call('scoreWindows', [context, request]);
+  }
+
+  getImatrix(context: ContextHandle): Promise<NativeImatrixEntry[]> {
+    return this.#call('getImatrix', [context]);
   }
 
   async getMetrics(context: ContextHandle): Promise<NativeMetrics> {
