@@ -16,6 +16,7 @@
 #include "keep_loaded.h"
 #include "model.h"
 #include "node_api.h"
+#include "quantize.h"
 #include "sampler.h"
 #include "tokenizer.h"
 
@@ -58,6 +59,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<LoadModel>(exports, "loadModel");
   Export<CloseModel>(exports, "closeModel");
   Export<LoadAdapter>(exports, "loadAdapter");
+  Export<Quantize>(exports, "quantize");
   Export<GetModelInfo>(exports, "getModelInfo");
   Export<Tokenize>(exports, "tokenize");
   Export<TokenizeSync>(exports, "tokenizeSync");

@@ -12,6 +12,7 @@
 #include "ggml-backend.h"
 #include "llama.h"
 #include "log.h"
+#include "quantization_job.h"
 
 namespace {
 
@@ -25,12 +26,14 @@ std::deque<std::string>& LogLines() {
 }
 
 thread_local std::string* captured = nullptr;
+thread_local const std::function<void(const char* text)>* listening = nullptr;
 std::atomic<bool> echoes{false};
 
 void OnLog(ggml_log_level level, const char* text, void*) {
   if (captured != nullptr && (level == GGML_LOG_LEVEL_ERROR || level == GGML_LOG_LEVEL_WARN))
     *captured += text;
-  if (level == GGML_LOG_LEVEL_DEBUG) return;
+  if (listening != nullptr) (*listening)(text);
+  if (level == GGML_LOG_LEVEL_DEBUG || (listening != nullptr && level != GGML_LOG_LEVEL_ERROR)) return;
   if (echoes) fputs(text, stderr);
   std::lock_guard<std::mutex> lock(log_mutex);
   std::deque<std::string>& lines = LogLines();
@@ -40,6 +43,17 @@ void OnLog(ggml_log_level level, const char* text, void*) {
   }
   lines.emplace_back(text);
   if (lines.size() > kept_log_lines) lines.pop_front();
+}
+
+// A failed assertion ends the process, except where it can be an exception: in a quantization, whose threads
+// hold nothing that others need.
+void OnAbort(const char* message) {
+  if (QuantizationJob::Current() != nullptr) {
+    OnLog(GGML_LOG_LEVEL_ERROR, message, nullptr);
+    throw AssertionFailed(message);
+  }
+  fputs(message, stderr);
+  fputc('\n', stderr);
 }
 
 const char* KindName(enum ggml_backend_dev_type type) {
@@ -110,6 +124,14 @@ std::string LogCapture::Text() const {
   return text;
 }
 
+LogListener::LogListener(std::function<void(const char* text)> listener) : listener_(std::move(listener)) {
+  listening = &listener_;
+}
+
+LogListener::~LogListener() {
+  listening = nullptr;
+}
+
 void EchoLog() {
   std::lock_guard<std::mutex> lock(log_mutex);
   for (const std::string& line : LogLines()) fputs(line.c_str(), stderr);
@@ -125,6 +147,7 @@ void LoadBackends(const std::string& directory) {
     setenv("GGML_NO_BACKTRACE", "1", 0);  // NOLINT(concurrency-mt-unsafe): once, before any thread of ours
 #endif
     llama_log_set(OnLog, nullptr);
+    ggml_set_abort_callback(OnAbort);
     common_log_set_verbosity_thold(-1);  // llama-common prints to standard error by itself otherwise
 #ifdef GGML_BACKEND_DL
     ggml_backend_load_all_from_path(directory.c_str());

@@ -1,6 +1,7 @@
 // ggml backends, devices and llama.cpp's log: process-wide state that all environments share.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,19 @@ class LogCapture {
   LogCapture& operator=(const LogCapture&) = delete;
 
   std::string Text() const;
+};
+
+// Takes what llama.cpp logs on this thread while it exists, in place of the log that all share: a
+// quantization writes lines by the hundred. Errors are kept in that log all the same.
+class LogListener {
+ public:
+  explicit LogListener(std::function<void(const char* text)> listener);
+  ~LogListener();
+  LogListener(const LogListener&) = delete;
+  LogListener& operator=(const LogListener&) = delete;
+
+ private:
+  std::function<void(const char* text)> listener_;
 };
 
 // From now on, and with what there is already, the log goes to standard error too: there it outlives this

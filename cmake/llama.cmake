@@ -63,7 +63,8 @@ add_subdirectory("${LLAMA_CPP_DIR}/ggml" vendor/ggml EXCLUDE_FROM_ALL)
 set(BUILD_SHARED_LIBS OFF)
 add_subdirectory("${LLAMA_CPP_DIR}" vendor/llama.cpp EXCLUDE_FROM_ALL)
 
-# See the headers: the engines of chat templates and of grammars get limits, and so do saved states.
+# See the headers: the engines of chat templates and of grammars get limits, and so do saved states; a quantization can be
+# watched and stopped.
 function(include_first target source header)
   set(path "${CMAKE_CURRENT_SOURCE_DIR}/cmake/${header}")
   if(MSVC)
@@ -83,6 +84,7 @@ set_source_files_properties("${LLAMA_CPP_DIR}/common/jinja/value.cpp" TARGET_DIR
 include_first(llama src/llama-grammar.cpp grammar-budget.h)
 include_first(llama src/llama-kv-cache.cpp state-limit.h)
 include_first(llama src/llama-memory-recurrent.cpp state-limit.h)
+include_first(llama src/llama-quant.cpp quantization-job.h)
 
 # Lists every target declared in a directory and below it.
 function(collect_targets directory result)

@@ -118,6 +118,7 @@ export type {
   SchemaObjectOptions,
   TextObjectOptions,
 } from './object/types.js';
+export * from './quantize/index.js';
 export type {
   FromJsonSchema,
   InferArguments,

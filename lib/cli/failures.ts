@@ -38,6 +38,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   CHAT_TEMPLATE_FAILED: 'another template can be given with --chat-template-file.',
   UNAUTHORIZED: 'set HF_TOKEN to a token that may read the repository.',
   DOWNLOAD_FAILED: 'run the same command again: the download goes on where it stopped.',
+  OUTPUT_EXISTS: 'add --overwrite to replace it.',
   DISK_FULL: '`llama-native list` shows what is downloaded, and `llama-native rm` removes it.',
 };
 

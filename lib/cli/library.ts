@@ -5,6 +5,7 @@ import type * as place from '../host/install-command.js';
 import type * as hubQuantization from '../hub/quantization.js';
 import type * as hubSettings from '../hub/settings.js';
 import type * as publicApi from '../index.js';
+import type * as quantizationTypes from '../quantize/quantization-types.js';
 
 type PublicPart = Pick<
   typeof publicApi,
@@ -15,17 +16,20 @@ type PublicPart = Pick<
   | 'listCachedModels'
   | 'removeCachedModel'
   | 'readGgufMetadata'
+  | 'quantize'
+  | 'quantizationTypes'
   | 'buildAddon'
   | 'getDevices'
   | 'getSystemInfo'
 >;
 
-/** What doctor, inspect and list tell about this machine, its models and its cache, and programs have no use for. */
+/** What commands tell about this machine, its models and its cache, and programs have no use for. */
 type DiagnosticPart = Pick<typeof build, 'inspectToolchain'> &
   Pick<typeof ggufTokens, 'findSpecialTokens'> &
   Pick<typeof host, 'describeHost' | 'inspectHost'> &
   Pick<typeof place, 'currentPlace'> &
   Pick<typeof hubQuantization, 'quantizationOf'> &
+  Pick<typeof quantizationTypes, 'findQuantizationType'> &
   Pick<typeof hubSettings, 'resolveCacheDirectory' | 'resolveEndpoint'>;
 
 /**
@@ -50,8 +54,9 @@ export async function loadLibrary(): Promise<Library> {
     import('../host/install-command.js'),
     import('../hub/quantization.js'),
     import('../hub/settings.js'),
+    import('../quantize/quantization-types.js'),
   ]);
-  const [publicPart, toolchain, tokens, machine, installation, quantization, settings] = parts;
+  const [publicPart, toolchain, tokens, machine, installation, quantization, settings, types] = parts;
   return {
     ...publicPart,
     ...toolchain,
@@ -60,5 +65,6 @@ export async function loadLibrary(): Promise<Library> {
     ...installation,
     ...quantization,
     ...settings,
+    ...types,
   };
 }

@@ -7,6 +7,7 @@ import { addDoctorCommand } from './commands/doctor.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addListCommand } from './commands/list.js';
 import { addPullCommand } from './commands/pull.js';
+import { addQuantizeCommand } from './commands/quantize.js';
 import { addRemoveCommand } from './commands/rm.js';
 import { addRunCommand } from './commands/run.js';
 import { type CommandContext, exitCodes } from './context.js';
@@ -55,6 +56,7 @@ export function createProgram(context: CommandContext): Command {
     addListCommand,
     addRemoveCommand,
     addInspectCommand,
+    addQuantizeCommand,
     addDoctorCommand,
     addBuildCommand,
   ]) {

@@ -8,7 +8,7 @@ export interface PendingCall {
   readonly method: EngineMethod;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: LlamaNativeError) => void;
-  readonly onProgress?: ((fraction: number) => void) | undefined;
+  readonly onProgress?: ((...values: number[]) => void) | undefined;
 }
 
 interface RunningGeneration {

@@ -33,7 +33,7 @@ export interface EngineListener {
 export interface CallOptions {
   /** The number for the native object that the call makes. */
   readonly makes?: number | undefined;
-  readonly onProgress?: ((fraction: number) => void) | undefined;
+  readonly onProgress?: ((...values: number[]) => void) | undefined;
   /** Gets the number of the call, for a notice that cancels it. */
   readonly onSent?: ((call: number) => void) | undefined;
 }
@@ -124,11 +124,11 @@ export class ChildEngine {
     const { makes, onProgress, onSent } = options;
     return new Promise((resolve, reject) => {
       const call = this.#calls.add({ method, resolve, reject, onProgress });
-      onSent?.(call);
       this.#follow();
       const made = makes === undefined ? {} : { makes };
       try {
         this.#process.send({ type: 'call', call, method, arguments: values, ...made });
+        onSent?.(call);
       } catch (cause) {
         this.#calls.take(call);
         reject(notSendable(method, cause));
@@ -191,7 +191,7 @@ export class ChildEngine {
         this.#settleFacts.reject(toError(reply.error));
         break;
       case 'progress':
-        this.#calls.get(reply.call)?.onProgress?.(reply.fraction);
+        this.#calls.get(reply.call)?.onProgress?.(...reply.values);
         break;
       case 'events':
         if (this.#calls.follow(reply.context, reply.events)) this.#listener.onWorked();

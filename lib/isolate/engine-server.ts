@@ -1,5 +1,11 @@
 import { createError } from '../errors.js';
-import type { CancelFlag, LocalAddon, NativeMetrics, NativeStepEvents } from '../native/addon.js';
+import type {
+  CancelFlag,
+  LocalAddon,
+  NativeMetrics,
+  NativeQuantizeOptions,
+  NativeStepEvents,
+} from '../native/addon.js';
 import {
   type EngineMethod,
   type EngineNotice,
@@ -32,7 +38,7 @@ export class EngineServer {
   readonly #send: (reply: EngineReply) => void;
   /** Native objects by number; in place of one that could not be made, the reason. */
   readonly #handles = new Map<number, { readonly object: object } | { readonly failure: unknown }>();
-  /** Of calls that load. */
+  /** Of calls that load or quantize. */
   readonly #cancelFlags = new Map<number, CancelFlag>();
 
   constructor(addon: LocalAddon, send: (reply: EngineReply) => void) {
@@ -66,6 +72,7 @@ export class EngineServer {
   #run({ call, method, arguments: sent, makes }: EngineRequest & { type: 'call' }): unknown {
     const values = sent.map((value) => this.#resolve(value));
     if (method === 'loadModel') return this.#loadModel(call, makes, values);
+    if (method === 'quantize') return this.#quantize(call, values);
     if (method === 'createContext') return this.#createContext(makes, values);
     const result = this.#invoke(method, values);
     if (method === 'getMetrics') return (result as Promise<NativeMetrics>).then(withMemory);
@@ -81,10 +88,27 @@ export class EngineServer {
     const flag = this.#addon.createCancelFlag();
     this.#cancelFlags.set(call, flag);
     try {
-      const onProgress = (fraction: number) => this.#send({ type: 'progress', call, fraction });
+      const onProgress = (fraction: number) => this.#send({ type: 'progress', call, values: [fraction] });
       const model = await this.#addon.loadModel(path as string, options as never, flag, onProgress);
       this.#keep(makes, model);
       return { info: this.#addon.getModelInfo(model), controlTexts: this.#addon.getControlTexts(model) };
+    } finally {
+      this.#cancelFlags.delete(call);
+    }
+  }
+
+  async #quantize(call: number, [input, output, options]: unknown[]): Promise<string> {
+    const flag = this.#addon.createCancelFlag();
+    this.#cancelFlags.set(call, flag);
+    try {
+      const onProgress = (...values: number[]) => this.#send({ type: 'progress', call, values });
+      return await this.#addon.quantize(
+        input as string,
+        output as string,
+        options as NativeQuantizeOptions,
+        flag,
+        onProgress,
+      );
     } finally {
       this.#cancelFlags.delete(call);
     }

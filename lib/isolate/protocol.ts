@@ -16,6 +16,7 @@ export const engineMethods = [
   'loadModel',
   'closeModel',
   'loadAdapter',
+  'quantize',
   'tokenize',
   'detokenize',
   'applyChatTemplate',
@@ -43,7 +44,7 @@ export const engineMethods = [
 ] as const;
 export type EngineMethod = (typeof engineMethods)[number];
 
-/** Calls without an answer. `cancelCall` names a call that loads. */
+/** Calls without an answer. `cancelCall` names a call that loads or quantizes. */
 export const engineNotices = [
   'cancelCall',
   'cancelGeneration',
@@ -90,7 +91,7 @@ export type EngineReply =
   | { readonly type: 'refused'; readonly error: SentError }
   | { readonly type: 'result'; readonly call: number; readonly value: unknown }
   | { readonly type: 'error'; readonly call: number; readonly error: SentError }
-  | { readonly type: 'progress'; readonly call: number; readonly fraction: number }
+  | { readonly type: 'progress'; readonly call: number; readonly values: readonly number[] }
   | { readonly type: 'events'; readonly context: number; readonly events: NativeStepEvents }
   /** Answers a ping. `progress` goes up while something is evaluated or loaded. */
   | { readonly type: 'pong'; readonly progress: number; readonly memoryBytes: number };

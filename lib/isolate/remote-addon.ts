@@ -19,6 +19,7 @@ import {
   type NativeLoadOptions,
   type NativeMetrics,
   type NativeModelInfo,
+  type NativeQuantizeOptions,
   type NativeRenderedChat,
   type NativeSamplingOptions,
   type NativeScoreRequest,
@@ -76,12 +77,28 @@ export class RemoteAddon implements Addon {
   ): Promise<ModelHandle> {
     const number = ++this.#lastNumber;
     const values = [path, options];
-    const cancel = (call: number) => this.#supervisor.notify('cancelCall', [call]);
-    const onSent = (call: number) => (flag as RemoteCancelFlag).onSet(() => cancel(call));
-    const loaded = await this.#supervisor.call('loadModel', values, { makes: number, onProgress, onSent });
+    const onSent = this.#cancelledBy(flag);
+    const loaded = await this.#supervisor.call('loadModel', values, {
+      makes: number,
+      onProgress: (fraction = 0) => onProgress(fraction),
+      onSent,
+    });
     const { info, controlTexts } = loaded as { info: NativeModelInfo; controlTexts: string[] };
     this.#supervisor.remember(number, { method: 'loadModel', arguments: values });
     return this.#place(new RemoteModel(this, number, info, controlTexts));
+  }
+
+  quantize(
+    input: string,
+    output: string,
+    options: NativeQuantizeOptions,
+    flag: CancelFlag,
+    onProgress: (tensor: number, weights: number) => void,
+  ): Promise<string> {
+    return this.#call('quantize', [input, output, options], {
+      onProgress: (tensor = 0, weights = 0) => onProgress(tensor, weights),
+      onSent: this.#cancelledBy(flag),
+    });
   }
 
   async closeModel(model: ModelHandle): Promise<void> {
@@ -290,6 +307,12 @@ export class RemoteAddon implements Addon {
     const { memoryBytes, ...metrics } = await this.#call<Metrics>('getMetrics', [context]);
     const processId = this.#supervisor.engine?.processId ?? 0;
     return { ...metrics, engineProcess: { processId, memoryBytes, restarts: this.#supervisor.lives - 1 } };
+  }
+
+  /** Has a call cancelled once the flag is set. */
+  #cancelledBy(flag: CancelFlag): (call: number) => void {
+    const cancel = (call: number) => this.#supervisor.notify('cancelCall', [call]);
+    return (call) => (flag as RemoteCancelFlag).onSet(() => cancel(call));
   }
 
   async #call<Result>(

@@ -30,7 +30,7 @@ export class RemoteModel extends RemoteHandle<'model'> {
   }
 }
 
-/** Cancels a call that loads, once it runs. */
+/** Cancels a call that loads or quantizes, once it runs. */
 export class RemoteCancelFlag extends RemoteHandle<'cancel flag'> {
   #cancelled = false;
   #cancel: () => void = () => {};

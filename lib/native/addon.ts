@@ -23,6 +23,7 @@ import type {
   NativeLoadOptions,
   NativeMetrics,
   NativeModelInfo,
+  NativeQuantizeOptions,
   NativeRenderedChat,
   NativeSamplingOptions,
   NativeScoreRequest,
@@ -52,6 +53,17 @@ export interface Addon {
    * @param fingerprint tells its content from that of others: saved states are told apart by it.
    */
   loadAdapter(model: ModelHandle, path: string, fingerprint: string): Promise<AdapterHandle>;
+  /**
+   * Quantizes a model file and gives back what llama.cpp logged, which tells each tensor with its types.
+   * @param onProgress gets the number of a tensor, from 1, and how many of its weights are done.
+   */
+  quantize(
+    input: string,
+    output: string,
+    options: NativeQuantizeOptions,
+    flag: CancelFlag,
+    onProgress: (tensor: number, weights: number) => void,
+  ): Promise<string>;
   getModelInfo(model: ModelHandle): NativeModelInfo;
   tokenize(
     model: ModelHandle,

@@ -417,3 +417,25 @@ export interface NativeChatMessage {
 }
 
 export type MemoryOperation = 'remove' | 'copy' | 'keep' | 'clear' | 'shift';
+
+/** How a file is quantized; see `llama_model_quantize_params` in llama.h. Types are numbers of `enum ggml_type`. */
+export interface NativeQuantizeOptions {
+  /** Of `enum llama_ftype`. */
+  readonly fileType: number;
+  readonly onlyCopy: boolean;
+  readonly threads: number;
+  readonly allowRequantize: boolean;
+  readonly leaveOutputTensor: boolean;
+  readonly pure: boolean;
+  readonly keepSplit: boolean;
+  readonly dryRun?: boolean;
+  readonly outputTensorType?: number;
+  readonly tokenEmbeddingType?: number;
+  /** Regular expressions of C++, searched in the names of tensors; the first that fits decides. */
+  readonly tensorTypes: readonly { readonly pattern: string; readonly type: number }[];
+  /** Ascending. */
+  readonly pruneLayers: readonly number[];
+  readonly imatrix: readonly { readonly name: string; readonly values: Float32Array }[];
+  /** Set in the output: texts of up to 127 bytes, whole numbers as uint32. */
+  readonly metadata: readonly { readonly key: string; readonly value: string | number }[];
+}

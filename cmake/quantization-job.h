@@ -1,0 +1,139 @@
+// Included before the source of llama.cpp's quantization, which tells no progress, cannot be cancelled, and hears of a
+// full disk only by chance: makes it do its work in a QuantizationJob, where the thread that calls it has one. Three
+// names are replaced, in that file's own text only: every header that it includes comes first.
+//
+// - ggml_quantize_chunk: the work itself, in pieces of a few milliseconds, between which it can be stopped. The rows of
+//   a tensor are quantized independently of each other, so smaller pieces give the same bytes.
+// - std::thread: what it starts belongs to the job of the thread that started it.
+// - std::ofstream: writes in pieces, and keeps the reason why the system refuses one. On Windows it takes the path as
+//   the UTF-8 that it is.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <regex>
+#include <thread>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+
+#include "../binding/quantization_job.h"
+#include "llama-ext.h"
+#include "llama-impl.h"
+#include "llama-model-loader.h"
+#include "llama-model.h"
+#include "llama.h"
+
+class QuantizationThread : public std::thread {
+ public:
+  QuantizationThread() = default;
+  QuantizationThread(QuantizationThread&&) = default;
+  QuantizationThread& operator=(QuantizationThread&&) = default;
+  template <typename Body, typename... Arguments,
+            typename = std::enable_if_t<!std::is_same_v<std::decay_t<Body>, QuantizationThread>>>
+  explicit QuantizationThread(Body&& body, Arguments&&... arguments)
+      : std::thread(
+            [job = QuantizationJob::Current()](auto work, auto... values) {
+              const QuantizationJob::Scope scope(job);
+              try {
+                work(values...);
+              } catch (const AssertionFailed&) {
+                job->Fail();
+              }
+            },
+            std::forward<Body>(body), std::forward<Arguments>(arguments)...) {}
+};
+
+class QuantizationOutput : public std::ofstream {
+ public:
+  QuantizationOutput() = default;
+  QuantizationOutput(const std::string& path, std::ios::openmode mode)
+      : std::ofstream(std::filesystem::u8path(path), mode) {
+    QuantizationJob* job = QuantizationJob::Current();
+    if (job != nullptr && !is_open()) job->FailToWrite(errno);
+  }
+
+  QuantizationOutput& write(const char* data, std::streamsize size) {
+    QuantizationJob* job = QuantizationJob::Current();
+    if (job == nullptr) {
+      std::ofstream::write(data, size);
+      return *this;
+    }
+    for (std::streamsize done = 0; done < size; done += longest_piece) {
+      if (size > 1) job->StopIfCancelled();  // zeros are written one by one
+      errno = 0;
+      std::ofstream::write(data + done, std::min(longest_piece, size - done));
+      if (!good()) job->FailToWrite(errno);
+      if (size > 1) job->Advance(0);
+    }
+    return *this;
+  }
+
+  QuantizationOutput& seekp(pos_type position) {
+    QuantizationJob* job = QuantizationJob::Current();
+    errno = 0;
+    // What is still to be written is written now, and a refusal would end in an exception without its reason.
+    if (job != nullptr && !flush().good()) job->FailToWrite(errno);
+    std::ofstream::seekp(position);
+    return *this;
+  }
+
+  void close() {
+    errno = 0;
+    QuantizationJob* job = QuantizationJob::Current();
+    if (job == nullptr) {
+      std::ofstream::close();
+      return;
+    }
+    exceptions(std::ios::goodbit);
+    std::ofstream::close();
+    if (!good()) job->FailToWrite(errno);
+  }
+
+ private:
+  static constexpr std::streamsize longest_piece = 8 << 20;
+};
+
+// As ggml_quantize_chunk. What a job that is stopped leaves unwritten is never read.
+inline size_t quantize_rows_in_job(ggml_type type, const float* source, void* target, int64_t start, int64_t rows,
+                                   int64_t row_length, const float* importance) {
+  QuantizationJob* job = QuantizationJob::Current();
+  if (job == nullptr) return ggml_quantize_chunk(type, source, target, start, rows, row_length, importance);
+  constexpr int64_t weights_between_looks = 32 * 512;
+  const int64_t step = std::max<int64_t>(1, weights_between_looks / std::max<int64_t>(1, row_length));
+  const size_t row_bytes = ggml_row_size(type, row_length);
+  auto* bytes = static_cast<char*>(target);
+  for (int64_t row = 0; row < rows && !job->IsStopped(); row += step) {
+    const int64_t count = std::min(step, rows - row);
+    try {
+      ggml_quantize_chunk(type, source + row * row_length, bytes + row * row_bytes, start, count, row_length, importance);
+    } catch (const AssertionFailed&) {
+      job->Fail();
+      break;
+    }
+    job->Advance(count * row_length);
+  }
+  return rows * row_bytes;
+}
+
+inline bool validate_row_data_in_job(ggml_type type, const void* data, size_t size) {
+  QuantizationJob* job = QuantizationJob::Current();
+  if (job != nullptr && job->IsStopped()) return false;
+  return ggml_validate_row_data(type, data, size);
+}
+
+namespace std {
+using ::QuantizationOutput;
+using ::QuantizationThread;
+}  // namespace std
+
+#define ggml_quantize_chunk quantize_rows_in_job
+#define ggml_validate_row_data validate_row_data_in_job
+#define ofstream QuantizationOutput
+#define thread QuantizationThread
