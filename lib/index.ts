@@ -33,6 +33,8 @@ export type {
   ToolCallPart,
   ToolResultPart,
 } from './chat/types.js';
+export { compare } from './compare/compare.js';
+export type { ComparedFile, CompareOptions, CompareProgress, Comparison } from './compare/types.js';
 export type { EmbedOptions, EmbedProgress, Pooling } from './embed/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
 export type { ModelMetrics, PrefixCacheMetrics } from './engine/metrics.js';

@@ -10,8 +10,8 @@ export interface EvaluatorSizes {
 /** As in llama-perplexity: more tokens at once gain nothing. */
 const mostTokens = 2048;
 const mostMicroTokens = 512;
-/** Logits of one batch. They are what makes an evaluation large: a row of Qwen's vocabulary takes 608 kB. */
-const mostLogitBytes = 256 * 1024 ** 2;
+/** Logits of one batch, which are what makes an evaluation large: a row of Qwen's vocabulary takes 608 kB. */
+const mostLogitBytes = 640 * 1024 ** 2;
 const fewestRows = 64;
 /** llama.cpp pads the cells of a sequence to a multiple of this. */
 const padding = 256;
