@@ -3,7 +3,7 @@
 import { prepare, runSteps } from './prepare.mjs';
 
 await runSteps(async () => {
-  prepare({ tools: ['llama-completion', 'llama-embedding'] });
+  prepare({ tools: ['llama-completion', 'llama-embedding', 'llama-imatrix', 'llama-perplexity'] });
   const { fetchDefaultModel } = await import('./default-model.mjs');
   process.stderr.write(`> model: ${await fetchDefaultModel()}\n`);
 });

@@ -3,9 +3,12 @@ import { Command, CommanderError } from 'commander';
 import { createError } from '../errors.js';
 import { addBuildCommand } from './commands/build.js';
 import { addChatCommand } from './commands/chat.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addDoctorCommand } from './commands/doctor.js';
+import { addImatrixCommand } from './commands/imatrix.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addListCommand } from './commands/list.js';
+import { addPerplexityCommand } from './commands/perplexity.js';
 import { addPullCommand } from './commands/pull.js';
 import { addQuantizeCommand } from './commands/quantize.js';
 import { addRemoveCommand } from './commands/rm.js';
@@ -57,6 +60,9 @@ export function createProgram(context: CommandContext): Command {
     addRemoveCommand,
     addInspectCommand,
     addQuantizeCommand,
+    addImatrixCommand,
+    addPerplexityCommand,
+    addCompareCommand,
     addDoctorCommand,
     addBuildCommand,
   ]) {

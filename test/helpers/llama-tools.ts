@@ -45,7 +45,7 @@ function environmentWithoutSettings(): NodeJS.ProcessEnv {
 
 const execute = promisify(execFile);
 
-async function runTool(
+export async function runTool(
   tool: string,
   toolArguments: readonly string[],
 ): Promise<{ stdout: Buffer; stderr: string }> {
@@ -71,7 +71,7 @@ function settingArguments(settings: ReferenceSettings): string[] {
   ];
 }
 
-async function inTemporaryDirectory<Result>(work: (directory: string) => Promise<Result>): Promise<Result> {
+export async function inTemporaryDirectory<Result>(work: (directory: string) => Promise<Result>): Promise<Result> {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'llama-native-test-'));
   try {
     return await work(directory);
