@@ -83,7 +83,8 @@ std::unique_ptr<ImatrixCollector> ReadCollector(const Napi::Object& options) {
   if (tensors.empty()) return nullptr;
   if (tensors == "blocks") return std::make_unique<ImatrixCollector>(false);
   if (tensors == "blocks and output") return std::make_unique<ImatrixCollector>(true);
-  throw Failure("INVALID_ARGUMENT", "Expected blocks, or blocks and output, for collects; received " + tensors + ".");
+  throw Failure("INVALID_ARGUMENT",
+                "Expected blocks, or blocks and output, for collects; received " + tensors + ".");
 }
 
 // One event of the loop's thread becomes one call of the JavaScript listener, whatever it carries.

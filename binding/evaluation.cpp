@@ -135,8 +135,7 @@ class WindowScorer {
       for (int32_t i = begin; i < end; i++) {
         const bool scored = i >= request_.first && i + 1 < request_.window;
         const llama_token token = i == 0 && puts_bos ? llama_vocab_bos(vocabulary) : tokens[i];
-        const int32_t index =
-            batch.Add(token, i, static_cast<llama_seq_id>(window), scored || all_outputs);
+        const int32_t index = batch.Add(token, i, static_cast<llama_seq_id>(window), scored || all_outputs);
         const size_t score = window * request_.ScoresOfWindow() + (i - request_.first);
         if (scored) rows_.push_back({index, score, tokens[i + 1]});
       }
@@ -185,9 +184,10 @@ class WindowScorer {
   void CheckNumbers() const {
     const auto finite = [](double value) { return std::isfinite(value); };
     if (std::all_of(scores_.own.begin(), scores_.own.end(), finite)) return;
-    throw Failure("DECODE_FAILED",
-                  "The model gave logits that are no numbers. Its file may be damaged: load it with checkTensors "
-                  "to see.");
+    throw Failure(
+        "DECODE_FAILED",
+        "The model gave logits that are no numbers. Its file may be damaged: load it with checkTensors "
+        "to see.");
   }
 
   Context& context_;
@@ -239,7 +239,8 @@ Napi::Value GetImatrix(const Napi::CallbackInfo& info) {
     throw Failure("INVALID_ARGUMENT", "Expected a context that was created to collect an importance matrix.");
   }
   return RunAsync(
-      info.Env(), ContextExecutor(context), [context = context.get()] { return context->collector->Entries(); },
+      info.Env(), ContextExecutor(context),
+      [context = context.get()] { return context->collector->Entries(); },
       [](Napi::Env env, std::map<std::string, ImatrixEntry>& entries) -> Napi::Value {
         auto result = Napi::Array::New(env, entries.size());
         uint32_t index = 0;

@@ -117,8 +117,7 @@ bool ImatrixCollector::AddExpertRows(const ggml_tensor* tensor, const std::strin
       int32_t expert;
       std::memcpy(&expert, ids_.data() + token * ids->nb[1] + used * ids->nb[0], sizeof(expert));
       if (expert < 0 || expert >= experts) return Refuse("An expert of " + name + " does not exist.");
-      const char* row =
-          data + (used % activations->ne[1]) * activations->nb[1] + token * activations->nb[2];
+      const char* row = data + (used % activations->ne[1]) * activations->nb[1] + token * activations->nb[2];
       AddSquares(reinterpret_cast<const float*>(row), columns, entry.sums.data() + expert * columns);
       entry.counts[expert]++;
     }

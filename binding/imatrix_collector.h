@@ -1,5 +1,5 @@
-// Collects an importance matrix: for each matrix of the model, the sums of the squares of what it is multiplied
-// with, column by column. The same tensors, sums and counts as llama.cpp's tools/imatrix.
+// Collects an importance matrix: for each matrix of the model, the sums of the squares of what it is
+// multiplied with, column by column. The same tensors, sums and counts as llama.cpp's tools/imatrix.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// How well a row of logits predicts the token that really came, and how far it is from the row of another model.
+// How well a row of logits predicts the token that really came, and how far it is from the row of another
+// model.
 #pragma once
 
 #include <cstddef>
@@ -26,4 +27,5 @@ struct ReferenceScore {
 };
 
 // `packed` may lie at any address.
-ReferenceScore CompareWithReference(const float* logits, int32_t count, llama_token token, const uint8_t* packed);
+ReferenceScore CompareWithReference(const float* logits, int32_t count, llama_token token,
+                                    const uint8_t* packed);

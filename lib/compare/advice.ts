@@ -62,11 +62,19 @@ export function advise(
   const { name, sizeBytes, memoryBytes, decodeTokensPerSecond } = chosen;
   const costs = `it takes ${formatBytes(memoryBytes)} of memory and writes ${decodeTokensPerSecond.toFixed(1)} tokens a second here`;
   const opening = `Use ${name} (${formatBytes(sizeBytes)})`;
-  return { recommended: name, advice: `${opening}, ${reasonFor(chosen, good !== undefined, tolerance)}; ${costs}.` };
+  return {
+    recommended: name,
+    advice: `${opening}, ${reasonFor(chosen, good !== undefined, tolerance)}; ${costs}.`,
+  };
 }
 
-function reasonFor({ isReference, perplexityLoss, topAgreement }: Rated, isGood: boolean, tolerance: number): string {
-  if (isReference) return `the model itself: no smaller file stays within ${percent(tolerance)} of its perplexity`;
+function reasonFor(
+  { isReference, perplexityLoss, topAgreement }: Rated,
+  isGood: boolean,
+  tolerance: number,
+): string {
+  if (isReference)
+    return `the model itself: no smaller file stays within ${percent(tolerance)} of its perplexity`;
   const figures = `${change(perplexityLoss.value)}, the same first choice for ${percent(topAgreement.value)} of tokens`;
   return isGood
     ? `the smallest file within ${percent(tolerance)} of the perplexity of the reference (${figures})`

@@ -41,13 +41,15 @@ export function checkCompareOptions(source: unknown, options: CompareOptions): Q
     throw invalidArgument('model', 'a path, hf:owner/repo or URL', source);
   checkKeys('compare options', options, keys);
   const { text, types = [], files = [] } = options;
-  if (typeof text !== 'string' || text === '') throw invalidArgument('text', 'a text that is not empty', text);
+  if (typeof text !== 'string' || text === '')
+    throw invalidArgument('text', 'a text that is not empty', text);
   for (const [name, list] of Object.entries({ types, files })) {
     const isList = Array.isArray(list) && list.every((item) => typeof item === 'string' && item !== '');
     if (!isList) throw invalidArgument(name, 'an array of strings', list);
   }
   if (types.length + files.length === 0) {
-    const message = "Expected something to compare with the model: types, as in ['Q4_K_M', 'Q8_0'], or files.";
+    const message =
+      "Expected something to compare with the model: types, as in ['Q4_K_M', 'Q8_0'], or files.";
     throw createError('INVALID_ARGUMENT', message);
   }
   for (const name of ['directory', 'imatrix', 'output'] as const) checkString(name, options[name]);

@@ -39,7 +39,8 @@ export function logTicks(values: readonly number[]): Ticks {
   const low = Math.min(...positive, 1) / 1.6;
   const high = Math.max(...positive, leastDivergence) * 2;
   const powers: number[] = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++) powers.push(power);
+  for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
+    powers.push(power);
   const factors = powers.length > 4 ? [1] : [1, 2, 5];
   const ticks = powers
     .flatMap((power) => factors.map((factor) => tidy(factor * 10 ** power)))

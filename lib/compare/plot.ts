@@ -1,5 +1,5 @@
-import { linearTicks, logTicks, scaleBetween } from './plot-scales.js';
 import { type PlacedLabel, placeLabels } from './place-labels.js';
+import { linearTicks, logTicks, scaleBetween } from './plot-scales.js';
 import type { ComparedFile, Comparison } from './types.js';
 
 const width = 760;
@@ -99,7 +99,11 @@ function axes(unit: string): string {
 }
 
 /** The reference is at 0, which a logarithmic axis does not have. */
-function referenceLine(reference: ComparedFile | undefined, unit: number, toX: (size: number) => number): string[] {
+function referenceLine(
+  reference: ComparedFile | undefined,
+  unit: number,
+  toX: (size: number) => number,
+): string[] {
   if (reference === undefined) return [];
   const x = toX(reference.sizeBytes / unit);
   const [anchor, textX] = x > (area.left + area.right) / 2 ? ['end', x - 6] : ['start', x + 6];

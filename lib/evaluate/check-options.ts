@@ -24,7 +24,8 @@ const imatrixKeys = [...evaluationKeys, 'output', 'from', 'saveEvery', 'includeO
 export function checkSubject(model: unknown, text: unknown): void {
   if (!(model instanceof Model)) throw invalidArgument('model', 'a Model that loadModel gave', model);
   if (typeof text !== 'string') throw invalidArgument('text', 'a string', text);
-  if (text === '') throw createError('INVALID_ARGUMENT', 'Expected a text to evaluate; received an empty one.');
+  if (text === '')
+    throw createError('INVALID_ARGUMENT', 'Expected a text to evaluate; received an empty one.');
 }
 
 function checkEvaluationOptions(options: EvaluationOptions & { overwrite?: boolean }): void {
@@ -48,7 +49,8 @@ export function checkPerplexityOptions(options: PerplexityOptions): void {
   }
   const file = saveLogProbabilities !== undefined || typeof reference === 'string';
   if (stride !== undefined && file) {
-    const message = 'Files of log-probabilities know no stride. Leave stride out, or compare with a loaded model.';
+    const message =
+      'Files of log-probabilities know no stride. Leave stride out, or compare with a loaded model.';
     throw createError('INVALID_ARGUMENT', message);
   }
 }

@@ -23,7 +23,11 @@ function partLength(length: number, most: number): number {
 
 /** Chooses how many windows are evaluated at once, so that neither tokens nor logits become too many. */
 export function evaluatorSizes(
-  { window, first, collects }: { readonly window: number; readonly first: number; readonly collects?: string },
+  {
+    window,
+    first,
+    collects,
+  }: { readonly window: number; readonly first: number; readonly collects?: string },
   vocabularySize: number,
 ): EvaluatorSizes {
   const mostRows = Math.max(

@@ -135,7 +135,8 @@ export async function readImatrix(path: string, signal?: AbortSignal): Promise<I
 
 function checkEntry(path: string, name: string, sums: Float32Array, counts: Float64Array): void {
   const fits = counts.length > 0 && sums.length > 0 && sums.length % counts.length === 0;
-  const isNumbers = sums.every((sum) => sum >= 0 && sum < Number.POSITIVE_INFINITY) && counts.every((n) => n >= 0);
+  const isNumbers =
+    sums.every((sum) => sum >= 0 && sum < Number.POSITIVE_INFINITY) && counts.every((n) => n >= 0);
   if (!fits || !isNumbers) throw invalid(path, `has impossible values for ${name}`);
 }
 

@@ -94,7 +94,9 @@ class ImatrixJob {
     this.#windows = windows;
     this.#options = options;
     const { buffer, byteOffset, byteLength } = windows.tokens;
-    this.#textDigest = createHash('sha256').update(new Uint8Array(buffer, byteOffset, byteLength)).digest('hex');
+    this.#textDigest = createHash('sha256')
+      .update(new Uint8Array(buffer, byteOffset, byteLength))
+      .digest('hex');
     const broken = bases.find(
       ({ progress, chunkSize }) => progress?.textDigest === this.#textDigest && chunkSize === windows.length,
     );
@@ -158,7 +160,9 @@ class ImatrixJob {
     const { output, signal } = this.#options;
     const progress = { textDigest: this.#textDigest, completedChunks: this.#completed };
     const content = { entries, datasets: this.#datasets, chunkSize: this.#windows.length, progress };
-    await writeWholeFile(output, { overwrite: this.#overwrite, signal }, (path) => writeImatrix(path, content));
+    await writeWholeFile(output, { overwrite: this.#overwrite, signal }, (path) =>
+      writeImatrix(path, content),
+    );
     this.#saved = this.#completed;
     this.#overwrite = true; // from now on it is this call's own
   }

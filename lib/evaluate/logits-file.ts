@@ -102,7 +102,9 @@ export class LogitsFile {
     const { size } = await this.#file.stat();
     const expected = this.#rowsOffset + chunks * chunkBytes(contextSize, vocabularySize);
     if (size === expected) return;
-    throw this.#invalid(`should have ${expected} bytes and has ${size}: it was cut or is damaged. Make it again.`);
+    throw this.#invalid(
+      `should have ${expected} bytes and has ${size}: it was cut or is damaged. Make it again.`,
+    );
   }
 
   async #read(offset: number, length: number): Promise<Buffer> {

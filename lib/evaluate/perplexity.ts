@@ -2,7 +2,12 @@ import { abortError } from '../arguments.js';
 import { createError } from '../errors.js';
 import type { Model } from '../model/model.js';
 import type { NativeScores } from '../native/addon.js';
-import { checkPerplexityOptions, checkSubject, checkTrainedSize, defaultContextSize } from './check-options.js';
+import {
+  checkPerplexityOptions,
+  checkSubject,
+  checkTrainedSize,
+  defaultContextSize,
+} from './check-options.js';
 import type { Evaluator } from './evaluator.js';
 import { LogitsFile, type RowWriter, writeLogitsFile } from './logits-file.js';
 import { EvaluationRun } from './progress.js';
@@ -66,7 +71,10 @@ async function prepareWindows(
         'contextSize out, or make the reference again.',
     );
   }
-  const chunks = Math.min(options.chunks ?? Number.POSITIVE_INFINITY, file?.chunks ?? Number.POSITIVE_INFINITY);
+  const chunks = Math.min(
+    options.chunks ?? Number.POSITIVE_INFINITY,
+    file?.chunks ?? Number.POSITIVE_INFINITY,
+  );
   const windows = await cutText(model, text, { contextSize, stride, chunks });
   await file?.checkText(windows.tokens, model.metadata.vocabularySize);
   return windows;
@@ -120,7 +128,14 @@ async function evaluate(
     const tokens = tokensOf(windows, from, size);
     const rows = await reference?.rowsOf(from, size, signal);
     const scores = await evaluator.score(
-      { tokens, window, first, beginWithBos, pack: writeRows !== undefined, ...(rows && { reference: rows }) },
+      {
+        tokens,
+        window,
+        first,
+        beginWithBos,
+        pack: writeRows !== undefined,
+        ...(rows && { reference: rows }),
+      },
       signal,
     );
     run.evaluated(tokens.length, scores.evaluationMs);

@@ -124,7 +124,11 @@ export interface ImatrixResult {
   readonly chunks: number;
   readonly tensors: number;
   /** Tensors with experts that no token was sent to: quantization has to do without figures for them. */
-  readonly unusedExperts: readonly { readonly tensor: string; readonly unused: number; readonly experts: number }[];
+  readonly unusedExperts: readonly {
+    readonly tensor: string;
+    readonly unused: number;
+    readonly experts: number;
+  }[];
   /** Of the chunks of this call; NaN if there were none. */
   readonly perplexity: Estimate;
   readonly tokensPerSecond: number;

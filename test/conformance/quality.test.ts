@@ -119,7 +119,7 @@ describe('of a small model with random weights, over thousands of tokens in Engl
 
 describe('of the test model', () => {
   const contextSize = 64;
-  const chunks = 3;
+  const chunks = 2;
   let text: string;
   let modelPath: string;
   let model: Model;

@@ -71,7 +71,9 @@ function settingArguments(settings: ReferenceSettings): string[] {
   ];
 }
 
-export async function inTemporaryDirectory<Result>(work: (directory: string) => Promise<Result>): Promise<Result> {
+export async function inTemporaryDirectory<Result>(
+  work: (directory: string) => Promise<Result>,
+): Promise<Result> {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'llama-native-test-'));
   try {
     return await work(directory);

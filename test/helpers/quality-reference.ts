@@ -75,7 +75,9 @@ export async function referenceStridedPerplexity(
 export async function referenceDivergence(
   settings: QualitySettings,
   logitsPath: string,
-): Promise<Record<'perplexity' | 'klDivergence' | 'median' | 'maximum' | 'topAgreement' | 'logRatio', number>> {
+): Promise<
+  Record<'perplexity' | 'klDivergence' | 'median' | 'maximum' | 'topAgreement' | 'logRatio', number>
+> {
   const { stdout, stderr } = await runTool('llama-perplexity', [
     ...settingArguments(settings),
     '--kl-divergence',

@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readImatrix } from '../../lib/evaluate/imatrix-file.js';
 import { compare, imatrix, loadModel, type Model, perplexity } from '../../lib/index.js';
-import { rejection, temporaryFile } from '../helpers/gguf-files.js';
 import { writeBertModel } from '../helpers/embedding-models.js';
+import { rejection, temporaryFile } from '../helpers/gguf-files.js';
 import { expertsModel, llamaModel } from '../helpers/model-shapes.js';
 import { writeRandomModel } from '../helpers/random-models.js';
 
@@ -43,7 +43,10 @@ describe('perplexity', () => {
     const isolated = await loadModel(path, { ...settings, isolate: true });
     try {
       const options = { contextSize: 64, chunks: 3 };
-      const [here, there] = [await perplexity(model, text, options), await perplexity(isolated, text, options)];
+      const [here, there] = [
+        await perplexity(model, text, options),
+        await perplexity(isolated, text, options),
+      ];
       expect(there.perplexity.value).toBeCloseTo(here.perplexity.value, 6);
       const { comparison } = await perplexity(isolated, text, { ...options, reference: model });
       expect(comparison?.klDivergence.value).toBeCloseTo(0, 4);
@@ -148,7 +151,12 @@ describe('imatrix', () => {
   test('adds another text to earlier matrices', async () => {
     const [first, both] = [await temporaryFile('first.gguf'), await temporaryFile('both.gguf')];
     await imatrix(model, text, { ...options, output: first, dataset: 'one' });
-    const result = await imatrix(model, text.slice(500), { ...options, output: both, from: first, dataset: 'two' });
+    const result = await imatrix(model, text.slice(500), {
+      ...options,
+      output: both,
+      from: first,
+      dataset: 'two',
+    });
     expect(result).toMatchObject({ evaluatedChunks: 6, chunks: 12 });
     expect((await readImatrix(both)).datasets).toEqual(['one', 'two']);
   });
@@ -185,7 +193,10 @@ describe('imatrix', () => {
   test('refuses matrices that are damaged or of another model, and outputs that exist', async () => {
     const [output, other] = [await temporaryFile('output.gguf'), await temporaryFile('other.gguf')];
     await rejection(imatrix(model, text, { ...options, output, from: path }), 'IMATRIX_INVALID');
-    await rejection(imatrix(model, text, { ...options, output, from: `${other}.none` }), 'FILE_ACCESS_FAILED');
+    await rejection(
+      imatrix(model, text, { ...options, output, from: `${other}.none` }),
+      'FILE_ACCESS_FAILED',
+    );
     await imatrix(model, text, { ...options, chunks: 1, output: other });
     await rejection(imatrix(model, text, { ...options, output: other }), 'OUTPUT_EXISTS');
     const bytes = await readFile(other);

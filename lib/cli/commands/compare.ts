@@ -1,7 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { ComparedFile, CompareOptions, CompareProgress, Comparison } from '../../index.js';
 import { type CommandContext, writeJson, writeNote } from '../context.js';
-import { addTextOptions, countOption, describeEvaluation, readText, type TextOptions } from '../evaluation-options.js';
+import {
+  addTextOptions,
+  countOption,
+  describeEvaluation,
+  readText,
+  type TextOptions,
+} from '../evaluation-options.js';
 import { resolveModelPath } from '../open-model.js';
 import { addSourceOptions, parseNumber, type SourceOptions, withoutUndefined } from '../options.js';
 import { formatBytes } from '../terminal/format.js';
@@ -27,13 +33,16 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     .summary('find the quantization to use on this machine')
     .description('Compare quantizations of a model: size, memory, speed, and how far each is from the model.')
     .argument('<model>', 'what they are made from and compared with, best one of 16 bits')
-    .option('--types <list>', 'types to compare, as in Q4_K_M,Q8_0; what is missing is made', (list: string) =>
-      list.split(','),
+    .option(
+      '--types <list>',
+      'types to compare, as in Q4_K_M,Q8_0; what is missing is made',
+      (list: string) => list.split(','),
     )
-    .option('--file <path>', 'a file to compare; may be given several times', (path: string, before: string[] = []) => [
-      ...before,
-      path,
-    ])
+    .option(
+      '--file <path>',
+      'a file to compare; may be given several times',
+      (path: string, before: string[] = []) => [...before, path],
+    )
     .option('--directory <path>', 'where quantizations are made and kept (default: they are removed again)')
     .option('--imatrix <path>', 'importance matrix for the quantizations')
     .option('--allow-requantize', 'quantize also a model that is quantized itself')
@@ -44,7 +53,9 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
       ),
     )
     .addOption(countOption('--threads <count>', 'threads for evaluation'))
-    .addOption(new Option('--gpu-layers <count>', 'layers to hold on the GPU, or "max"').argParser(parseLayers))
+    .addOption(
+      new Option('--gpu-layers <count>', 'layers to hold on the GPU, or "max"').argParser(parseLayers),
+    )
     .option('-o, --output <path>', 'draw quality over size, as SVG');
   addSourceOptions(addTextOptions(command)).action((source: string, options: CompareCommandOptions) =>
     compareFiles(context, source, options),
@@ -71,7 +82,12 @@ async function compareFiles(
   try {
     const { types, file, chunkSize, json: _, cacheDirectory: __, endpoint: ___, ...others } = options;
     const comparison = await library.compare(path, {
-      ...(withoutUndefined({ ...others, types, files: file, contextSize: chunkSize }) as Partial<CompareOptions>),
+      ...(withoutUndefined({
+        ...others,
+        types,
+        files: file,
+        contextSize: chunkSize,
+      }) as Partial<CompareOptions>),
       text,
       onProgress: (progress) => showProgress(display, progress),
       signal: context.interrupts.signal,
@@ -89,7 +105,11 @@ function showProgress(display: StepDisplay, step: CompareProgress): void {
     display.update(`Making ${step.file}`, step.progress.fraction, '');
   } else if (step.stage === 'quality') {
     const { progress } = step;
-    display.update(`Reading with ${step.file}`, progress.completed / progress.total, describeEvaluation(progress));
+    display.update(
+      `Reading with ${step.file}`,
+      progress.completed / progress.total,
+      describeEvaluation(progress),
+    );
   } else {
     const { completed, total } = step;
     display.update(`Timing ${step.file}`, completed / total, `${completed}/${total}`);
@@ -103,7 +123,10 @@ async function printComparison(context: CommandContext, comparison: Comparison):
   const columns = [
     { title: '' },
     { title: 'FILE' },
-    ...['SIZE', 'MEMORY', 'PREFILL', 'DECODE', 'PERPLEXITY', 'LOSS', 'KL', 'SAME TOP'].map((title) => ({ title, ...right })),
+    ...['SIZE', 'MEMORY', 'PREFILL', 'DECODE', 'PERPLEXITY', 'LOSS', 'KL', 'SAME TOP'].map((title) => ({
+      title,
+      ...right,
+    })),
   ];
   const rows = comparison.files.map((file) => toRow(file, comparison.recommended));
   context.output.write(renderTable(columns, rows, colours.bold));

@@ -32,18 +32,23 @@ export function addImatrixCommand(program: Command, context: CommandContext): vo
   const command = program
     .command('imatrix')
     .summary('compute an importance matrix for quantizing')
-    .description('Find out which columns of the weights matter for a text, so that `quantize` takes care of them.')
+    .description(
+      'Find out which columns of the weights matter for a text, so that `quantize` takes care of them.',
+    )
     .argument('[model]', 'path, hf:owner/repo[:file-or-quantization] or URL (default: a small model)')
     .requiredOption('-o, --output <path>', 'the file to write, in GGUF')
-    .option('--from <path>', 'an importance matrix to add to; may be given several times', (path: string, before: string[] = []) => [
-      ...before,
-      path,
-    ])
-    .addOption(countOption('--save-every <chunks>', 'save after so many chunks; 0: only at the end (default: 10)', 0))
+    .option(
+      '--from <path>',
+      'an importance matrix to add to; may be given several times',
+      (path: string, before: string[] = []) => [...before, path],
+    )
+    .addOption(
+      countOption('--save-every <chunks>', 'save after so many chunks; 0: only at the end (default: 10)', 0),
+    )
     .option('--include-output', 'include the output matrix too')
     .addHelpText('after', help);
-  addModelOptions(addTextOptions(command)).action((source: string | undefined, options: ImatrixCommandOptions) =>
-    compute(context, source, options),
+  addModelOptions(addTextOptions(command)).action(
+    (source: string | undefined, options: ImatrixCommandOptions) => compute(context, source, options),
   );
 }
 
@@ -60,7 +65,15 @@ async function compute(
     const { output, chunkSize, chunks, from, saveEvery, includeOutput, overwrite, text: path } = options;
     const result = await library.imatrix(model as Model, text, {
       output,
-      ...withoutUndefined({ contextSize: chunkSize, chunks, from, saveEvery, includeOutput, overwrite, dataset: path }),
+      ...withoutUndefined({
+        contextSize: chunkSize,
+        chunks,
+        from,
+        saveEvery,
+        includeOutput,
+        overwrite,
+        dataset: path,
+      }),
       onProgress: (progress) =>
         display.update('Reading', progress.completed / progress.total, describeEvaluation(progress)),
       signal: context.interrupts.signal,
@@ -78,7 +91,8 @@ function report(context: CommandContext, result: ImatrixResult, asJson: boolean)
     writeJson(context, result);
     return;
   }
-  const { path, evaluatedChunks, chunks, tensors, unusedExperts, perplexity, totalMs, tokensPerSecond } = result;
+  const { path, evaluatedChunks, chunks, tensors, unusedExperts, perplexity, totalMs, tokensPerSecond } =
+    result;
   context.output.write(`${path}\n`);
   const speed = `in ${formatDuration(totalMs)}, ${tokensPerSecond.toFixed(1)} tokens/s`;
   writeNote(context, `${tensors} tensors, ${chunks} chunks; ${evaluatedChunks} of them now, ${speed}`);
@@ -86,5 +100,8 @@ function report(context: CommandContext, result: ImatrixResult, asJson: boolean)
   const [first] = unusedExperts;
   if (first === undefined) return;
   const unused = unusedExperts.reduce((sum, { unused: count }) => sum + count, 0);
-  writeNote(context, `No token was sent to ${unused} experts, such as those of ${first.tensor}: a longer text helps.`);
+  writeNote(
+    context,
+    `No token was sent to ${unused} experts, such as those of ${first.tensor}: a longer text helps.`,
+  );
 }

@@ -55,7 +55,14 @@ async function measure(
   try {
     const { chunkSize, chunks, stride, reference, saveLogProbabilities, overwrite } = options;
     const result = await library.perplexity(model as Model, text, {
-      ...withoutUndefined({ contextSize: chunkSize, chunks, stride, reference, saveLogProbabilities, overwrite }),
+      ...withoutUndefined({
+        contextSize: chunkSize,
+        chunks,
+        stride,
+        reference,
+        saveLogProbabilities,
+        overwrite,
+      }),
       onProgress: (progress) =>
         display.update('Reading', progress.completed / progress.total, describeEvaluation(progress)),
       signal: context.interrupts.signal,
@@ -79,7 +86,10 @@ async function printResult(context: CommandContext, result: PerplexityResult): P
       ['Of the reference', formatEstimate(comparison.perplexity, 4)],
       ['ln of the ratio', formatEstimate(logPerplexityRatio, 5)],
       ['KL divergence', formatEstimate(klDivergence, 5)],
-      ['', `median ${spread.median.toFixed(5)}, 99 % ${spread.percentile99.toFixed(5)}, maximum ${spread.maximum.toFixed(5)}`],
+      [
+        '',
+        `median ${spread.median.toFixed(5)}, 99 % ${spread.percentile99.toFixed(5)}, maximum ${spread.maximum.toFixed(5)}`,
+      ],
       ['Same first choice', formatShare(topAgreement)],
       ['RMS change of p', formatShare(comparison.probabilityChange)],
     );
