@@ -25,13 +25,12 @@ const none: Estimate = { value: 0, standardError: 0 };
  *
  * @example
  * ```ts
- * import { readFile } from 'node:fs/promises';
  * import { compare } from 'llama-native';
  *
  * const { files, advice } = await compare('model.gguf', {
  *   types: ['Q4_K_M'],
  *   allowRequantize: true,
- *   text: await readFile('README.md', 'utf8'),
+ *   text: 'What the model is to be good at. '.repeat(100),
  *   contextSize: 128,
  *   chunks: 1,
  *   rounds: 1,

@@ -31,11 +31,10 @@ import { cutText, scoresOf, tokensOf, type Windows } from './windows.js';
  *
  * @example
  * ```ts
- * import { readFile } from 'node:fs/promises';
  * import { imatrix, loadModel } from 'llama-native';
  *
  * const model = await loadModel('model.gguf');
- * const text = await readFile('README.md', 'utf8');
+ * const text = 'What the model is to be good at. '.repeat(100);
  * const { path, chunks } = await imatrix(model, text, {
  *   output: 'model.imatrix.gguf',
  *   contextSize: 128,

@@ -27,11 +27,10 @@ import { cutText, scoresOf, tokensOf, type Windows } from './windows.js';
  *
  * @example
  * ```ts
- * import { readFile } from 'node:fs/promises';
  * import { loadModel, perplexity } from 'llama-native';
  *
  * const model = await loadModel('model.gguf');
- * const text = await readFile('README.md', 'utf8');
+ * const text = 'What the model is to be good at. '.repeat(100);
  * const result = await perplexity(model, text, { contextSize: 128, chunks: 2 });
  * console.log(result.perplexity.value, '±', result.perplexity.standardError);
  * await model.close();
