@@ -10,6 +10,7 @@
 #include "engine_process.h"
 #include "environment.h"
 #include "errors.h"
+#include "evaluation.h"
 #include "generation_api.h"
 #include "grammar.h"
 #include "keep_loaded.h"
@@ -75,6 +76,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<CloseContext>(exports, "closeContext");
   Export<Eval>(exports, "eval");
   Export<Embed>(exports, "embed");
+  Export<ScoreWindows>(exports, "scoreWindows");
+  Export<GetImatrix>(exports, "getImatrix");
   Export<GetLogits>(exports, "getLogits");
   Export<Sample>(exports, "sample");
   Export<ChangeMemory>(exports, "changeMemory");

@@ -40,6 +40,10 @@ void Context::Create() {
     return static_cast<Context*>(data)->closing_.load();
   };
   params_.abort_callback_data = this;
+  if (collector) {
+    params_.cb_eval = ImatrixCollector::Callback;
+    params_.cb_eval_user_data = collector.get();
+  }
   try {
     context = llama_init_from_model(model->model, params_);
   } catch (const std::exception& error) {

@@ -16,6 +16,7 @@
 #include "batch_loop.h"
 #include "cpu_threads.h"
 #include "handle.h"
+#include "imatrix_collector.h"
 #include "model.h"
 #include "node_api.h"
 #include "sequence_state.h"
@@ -49,12 +50,15 @@ class Context : public std::enable_shared_from_this<Context> {
   void Eval(const std::vector<llama_token>& tokens, llama_seq_id sequence, int32_t position, bool all_logits);
   std::vector<float> Logits(int32_t index);
   llama_token Sample(Sampler& sampler, int32_t index);
+  // Calls work(0) to work(count - 1) on all threads of the context. `work` must not throw.
+  void RunParallel(int32_t count, const std::function<void(int32_t)>& work) { threads_->Run(count, work); }
 
   const std::shared_ptr<Model> model;
   const uint32_t id;
   llama_context* context = nullptr;
   std::unique_ptr<BatchLoop> loop;
   std::unique_ptr<SequenceStates> states;
+  std::unique_ptr<ImatrixCollector> collector;  // set before Create(), if at all
   int32_t sequence_limit = 0;
   bool has_memory = false;         // encoders have none
   bool reports_elsewhere = false;  // what its loop does is told to another process, not to JavaScript here

@@ -50,10 +50,11 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   llama_context_params params = llama_context_default_params();
   params.n_seq_max = ReadInteger(options, "sequences", 1, 1, 256);
   params.n_ctx = ReadInteger(options, "contextSize", 512, 1, int_max);
-  // One batch is one micro-batch, so that a command waits for one of them at most.
+  // One batch is one micro-batch unless asked for, so that a command waits for one of them at most.
   params.n_batch = std::max<uint32_t>(ReadInteger(options, "batchSize", 512, 1, 1 << 16), params.n_seq_max);
   params.n_batch = std::min(params.n_batch, std::max(params.n_ctx, params.n_seq_max));
-  params.n_ubatch = params.n_batch;
+  params.n_ubatch = ReadInteger(options, "microBatchSize", static_cast<int32_t>(params.n_batch), 1, 1 << 16);
+  params.n_ubatch = std::min(params.n_ubatch, params.n_batch);
   params.n_threads = ReadInteger(options, "threads", 4, 1, 512);
   params.n_threads_batch = params.n_threads;
   params.type_k = ReadCacheType(options, "keyType");
@@ -61,7 +62,8 @@ llama_context_params ReadContextParams(const Napi::Object& options) {
   // llama.cpp's flash attention turns F32 into F16 in each step; the CPU then adds up in F16 below 64 tokens.
   const bool has_f32 = params.type_k == GGML_TYPE_F32 || params.type_v == GGML_TYPE_F32;
   if (has_f32 && !ggml_is_quantized(params.type_v)) params.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  params.kv_unified = true;  // sequences share memory and can share prefixes
+  // Sequences share memory and can share prefixes, unless they have nothing to do with each other.
+  params.kv_unified = !ReadBool(options.Get("separateSequences"), false);
   params.swa_full = ReadBool(options.Get("fullWindow"), true);
   params.no_perf = true;
   ReadPooling(options, params);
@@ -95,6 +97,15 @@ Context::EventSink MakeParentSink(ParentPipe* pipe, int32_t number) {
     writer.EndObject();
     pipe->Write(writer.Finish(), std::make_shared<StepEvents>(std::move(events)));
   };
+}
+
+std::unique_ptr<ImatrixCollector> ReadCollector(const Napi::Object& options) {
+  const std::string tensors = ReadString(options, "collects", "");
+  if (tensors.empty()) return nullptr;
+  if (tensors == "blocks") return std::make_unique<ImatrixCollector>(false);
+  if (tensors == "blocks and output") return std::make_unique<ImatrixCollector>(true);
+  throw Failure("INVALID_ARGUMENT",
+                "Expected blocks, or blocks and output, for collects; received " + tensors + ".");
 }
 
 // One event of the loop's thread becomes one call of the JavaScript listener, whatever it carries.
@@ -135,6 +146,7 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
   ParentPipe* pipe = options.Get("reportsAs").IsUndefined() ? nullptr : ParentPipe::Get();
   const int32_t number = ReadInteger(options, "reportsAs", 0, 0, int_max);
   context->reports_elsewhere = pipe != nullptr;
+  context->collector = ReadCollector(options);
   auto listener = std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
 
   return RunAsync(

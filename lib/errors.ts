@@ -68,6 +68,8 @@ export const errorCodes = {
   CHECKPOINT_UNSUPPORTED: 'The checkpoint is well-formed, but of a kind that cannot be converted.',
   QUANTIZATION_FAILED: 'llama.cpp could not quantize the model; the message carries its reason.',
   IMATRIX_INVALID: 'The importance matrix is damaged, or was made for another model.',
+  REFERENCE_INVALID:
+    'Log-probabilities to compare with are damaged, or of another vocabulary, text or chunk size.',
 
   ENGINE_CRASHED: 'The process of an isolated engine ended unasked; the next call starts another one.',
   ENGINE_START_FAILED: 'The process of an isolated engine could not be started.',
@@ -232,6 +234,7 @@ const classes: Record<ErrorCode, ErrorClass> = {
   CHECKPOINT_UNSUPPORTED: ConversionError,
   QUANTIZATION_FAILED: ConversionError,
   IMATRIX_INVALID: ConversionError,
+  REFERENCE_INVALID: LlamaNativeError,
   ENGINE_CRASHED: EngineCrashedError,
   ENGINE_START_FAILED: EngineStartError,
   NOT_IN_PROCESS: LlamaNativeError,

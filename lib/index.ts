@@ -33,6 +33,8 @@ export type {
   ToolCallPart,
   ToolResultPart,
 } from './chat/types.js';
+export { compare } from './compare/compare.js';
+export type { ComparedFile, CompareOptions, CompareProgress, Comparison } from './compare/types.js';
 export * from './convert/index.js';
 export type { EmbedOptions, EmbedProgress, Pooling } from './embed/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
@@ -57,6 +59,19 @@ export {
   ObjectError,
   ToolError,
 } from './errors.js';
+export { imatrix } from './evaluate/imatrix.js';
+export { perplexity } from './evaluate/perplexity.js';
+export type {
+  DivergenceSpread,
+  Estimate,
+  EvaluationOptions,
+  EvaluationProgress,
+  ImatrixOptions,
+  ImatrixResult,
+  PerplexityOptions,
+  PerplexityResult,
+  ReferenceComparison,
+} from './evaluate/types.js';
 export type { OutputOptions } from './files/write-whole-file.js';
 export type { JsonSchema } from './generate/check-json-schema.js';
 export type { ConstraintOptions } from './generate/constraint.js';

@@ -3,7 +3,16 @@
 import { prepare, runSteps } from './prepare.mjs';
 
 await runSteps(async () => {
-  prepare({ tools: ['llama-completion', 'llama-embedding', 'llama-gguf-split', 'llama-quantize'] });
+  prepare({
+    tools: [
+      'llama-completion',
+      'llama-embedding',
+      'llama-gguf-split',
+      'llama-quantize',
+      'llama-imatrix',
+      'llama-perplexity',
+    ],
+  });
   const { fetchDefaultModel } = await import('./default-model.mjs');
   process.stderr.write(`> model: ${await fetchDefaultModel()}\n`);
 });

@@ -3,11 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { createError } from '../errors.js';
 import { addBuildCommand } from './commands/build.js';
 import { addChatCommand } from './commands/chat.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addConvertCommand } from './commands/convert.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addGgufCommand } from './commands/gguf.js';
+import { addImatrixCommand } from './commands/imatrix.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addListCommand } from './commands/list.js';
+import { addPerplexityCommand } from './commands/perplexity.js';
 import { addPullCommand } from './commands/pull.js';
 import { addQuantizeCommand } from './commands/quantize.js';
 import { addRecommendCommand } from './commands/recommend.js';
@@ -65,6 +68,9 @@ export function createProgram(context: CommandContext): Command {
     addQuantizeCommand,
     addGgufCommand,
     addConvertCommand,
+    addImatrixCommand,
+    addPerplexityCommand,
+    addCompareCommand,
     addDoctorCommand,
     addBuildCommand,
   ]) {

@@ -48,7 +48,7 @@ export interface EngineFacts {
 const startLimitMs = 20_000;
 
 /** Calls whose answers mean that something was evaluated. */
-const work: ReadonlySet<EngineMethod> = new Set(['eval', 'embed', 'sample']);
+const work: ReadonlySet<EngineMethod> = new Set(['eval', 'embed', 'sample', 'scoreWindows']);
 
 /** One life of an engine: a process, from its start to its end. */
 export class ChildEngine {

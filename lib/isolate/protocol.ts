@@ -38,6 +38,8 @@ export const engineMethods = [
   'submitGeneration',
   'provideLogits',
   'embed',
+  'scoreWindows',
+  'getImatrix',
   'getMetrics',
 ] as const;
 export type EngineMethod = (typeof engineMethods)[number];

@@ -16,12 +16,15 @@ import {
   type NativeEmbedText,
   type NativeGenerationRequest,
   type NativeHandle,
+  type NativeImatrixEntry,
   type NativeLoadOptions,
   type NativeMetrics,
   type NativeModelInfo,
   type NativeQuantizeOptions,
   type NativeRenderedChat,
   type NativeSamplingOptions,
+  type NativeScoreRequest,
+  type NativeScores,
   type NativeStepEvents,
   type NativeSystemInfo,
   placeElsewhere,
@@ -290,6 +293,14 @@ export class RemoteAddon implements Addon {
 
   embed(context: ContextHandle, texts: readonly NativeEmbedText[]): Promise<Float32Array[]> {
     return this.#call('embed', [context, texts]);
+  }
+
+  scoreWindows(context: ContextHandle, request: NativeScoreRequest): Promise<NativeScores> {
+    return this.#call('scoreWindows', [context, request]);
+  }
+
+  getImatrix(context: ContextHandle): Promise<NativeImatrixEntry[]> {
+    return this.#call('getImatrix', [context]);
   }
 
   async getMetrics(context: ContextHandle): Promise<NativeMetrics> {

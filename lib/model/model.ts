@@ -20,6 +20,7 @@ import type { Engine } from '../engine/engine.js';
 import type { PreparedPrompt } from '../engine/job.js';
 import type { ModelMetrics } from '../engine/metrics.js';
 import { createError } from '../errors.js';
+import { Evaluator, type EvaluatorSettings } from '../evaluate/evaluator.js';
 import {
   checkGenerateManyOptions,
   checkGenerateOptions,
@@ -49,6 +50,8 @@ import type { ModelAdapters } from './adapters.js';
 import { checkCacheFits } from './cache-size.js';
 import { detokenizeLists, tokenizeAtOnce, tokenizeTexts } from './tokenize.js';
 import type { DetokenizeOptions, ModelMetadata, TokenizeOptions } from './types.js';
+
+type Dependent = Context | Sampler | Evaluator;
 
 /** What `loadModel` hands to a model. */
 export interface ModelParts {
@@ -100,9 +103,9 @@ export class Model extends EventEmitter<ModelEvents> {
   readonly #chatTemplate: string | undefined;
   readonly #batchSize: number;
   readonly #vocabOnly: boolean;
-  /** Contexts and samplers made here; they hold the native model and are closed with it. */
-  readonly #dependents = new Set<WeakRef<Context | Sampler>>();
-  readonly #forgotten = new FinalizationRegistry<WeakRef<Context | Sampler>>((reference) => {
+  /** Contexts and what else was made here; they hold the native model and are closed with it. */
+  readonly #dependents = new Set<WeakRef<Dependent>>();
+  readonly #forgotten = new FinalizationRegistry<WeakRef<Dependent>>((reference) => {
     this.#dependents.delete(reference);
   });
   /** Made by the first call of {@link embed}. */
@@ -430,6 +433,20 @@ export class Model extends EventEmitter<ModelEvents> {
     return context;
   }
 
+  /** @internal For measuring quality: a context that evaluates texts, beside the one that `generate` uses. */
+  async createEvaluator(settings: EvaluatorSettings): Promise<Evaluator> {
+    const handle = this.#open();
+    if (this.#engine === undefined) throw this.#cannotGenerate();
+    const defaults = { threads: this.threads, adapters: this.#adapters.applied };
+    const evaluator = await Evaluator.create(handle, settings, defaults);
+    if (this.#closing !== undefined) {
+      await evaluator.close();
+      this.#open(); // throws
+    }
+    this.#remember(evaluator);
+    return evaluator;
+  }
+
   /** Creates a sampler for {@link Context.sample}. */
   async createSampler(options: SamplingOptions = {}): Promise<Sampler> {
     const sampler = await Sampler.create(this.#open(), options);
@@ -484,7 +501,7 @@ export class Model extends EventEmitter<ModelEvents> {
   }
 
   /** Keeps track of what has to be closed with the model, without keeping it alive. */
-  #remember(dependent: Context | Sampler): void {
+  #remember(dependent: Dependent): void {
     const reference = new WeakRef(dependent);
     this.#dependents.add(reference);
     this.#forgotten.register(dependent, reference);

@@ -20,12 +20,15 @@ import type {
   NativeEmbeddingContextOptions,
   NativeEmbedText,
   NativeGenerationRequest,
+  NativeImatrixEntry,
   NativeLoadOptions,
   NativeMetrics,
   NativeModelInfo,
   NativeQuantizeOptions,
   NativeRenderedChat,
   NativeSamplingOptions,
+  NativeScoreRequest,
+  NativeScores,
   NativeStepEvents,
   NativeSystemInfo,
 } from './types.js';
@@ -138,6 +141,10 @@ export interface Addon {
   setEvictable(context: ContextHandle, sequences: Int32Array, keys: Int32Array): void;
   /** In a context with a pooling. All texts are one batch: their tokens together fit its `batchSize`. */
   embed(context: ContextHandle, texts: readonly NativeEmbedText[]): Promise<Float32Array[]>;
+  /** Evaluates windows of a text side by side, and tells how well each token was predicted. */
+  scoreWindows(context: ContextHandle, request: NativeScoreRequest): Promise<NativeScores>;
+  /** What went through the matrices in a context that collects, by name in ascending order. */
+  getImatrix(context: ContextHandle): Promise<NativeImatrixEntry[]>;
   getMetrics(context: ContextHandle): Promise<NativeMetrics>;
   /** Of an engine in another process: something in it does not end, so that it is started again once it is idle. */
   replaceProcess?(): void;

@@ -61,6 +61,12 @@ export interface NativeContextOptions {
   readonly adapters?: readonly NativeAppliedAdapter[];
   /** Layers with a sliding window keep all positions, not only those in the window. Default true. */
   readonly fullWindow?: boolean;
+  /** Tokens computed at once, `batchSize` at most. Default: `batchSize`. */
+  readonly microBatchSize?: number;
+  /** Sequences share no memory: each has its part of `contextSize`. Default false. */
+  readonly separateSequences?: boolean;
+  /** Collects an importance matrix, see {@link Addon.getImatrix}. Default: none. */
+  readonly collects?: 'blocks' | 'blocks and output';
   /** Most bytes of saved states on their way here; those on top of it are not saved. Default 0. */
   readonly stateLimit?: number;
   /**
@@ -95,6 +101,45 @@ export interface NativeEmbedText {
   readonly tokens: Int32Array;
   /** Scale to the Euclidean length 1. */
   readonly normalize: boolean;
+}
+
+/** Windows of a text to score, in a context with `separateSequences`. */
+export interface NativeScoreRequest {
+  /** Of all windows, one after the other; as many windows as the context has sequences, at most. */
+  readonly tokens: Int32Array;
+  /** Tokens of a window. */
+  readonly window: number;
+  /** The first token of a window whose successor is scored. */
+  readonly first: number;
+  /** The vocabulary's begin-of-sequence token replaces the first of each window, if the vocabulary asks for one. */
+  readonly beginWithBos: boolean;
+  /** Give the log-probabilities back. Default false. */
+  readonly pack?: boolean;
+  /** Log-probabilities of another model for the same scores, packed. */
+  readonly reference?: Uint8Array;
+}
+
+/** An entry for each token that was predicted: `window − 1 − first` for each window. */
+export interface NativeScores {
+  readonly negativeLogLikelihoods: Float64Array;
+  readonly evaluationMs: number;
+  readonly reference?: {
+    readonly negativeLogLikelihoods: Float64Array;
+    readonly divergences: Float64Array;
+    /** 1 where both models find the same token the most probable one. */
+    readonly agreements: Uint8Array;
+  };
+  /** Packed in 16 bits each as in the files of llama-perplexity, a row for each entry. */
+  readonly logProbabilities?: Uint8Array;
+}
+
+/** What went through one tensor. */
+export interface NativeImatrixEntry {
+  readonly name: string;
+  /** Sums of squared activations: columns, for each matrix of the tensor. */
+  readonly sums: Float32Array;
+  /** Of rows: one in all, or one for each expert. */
+  readonly counts: Float64Array;
 }
 
 /** A created context with the sizes llama.cpp really gave it. */

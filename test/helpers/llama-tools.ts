@@ -46,7 +46,7 @@ function environmentWithoutSettings(): NodeJS.ProcessEnv {
 
 const execute = promisify(execFile);
 
-async function runTool(
+export async function runTool(
   tool: string,
   toolArguments: readonly string[],
   directory?: string,
@@ -74,7 +74,9 @@ function settingArguments(settings: ReferenceSettings): string[] {
   ];
 }
 
-async function inTemporaryDirectory<Result>(work: (directory: string) => Promise<Result>): Promise<Result> {
+export async function inTemporaryDirectory<Result>(
+  work: (directory: string) => Promise<Result>,
+): Promise<Result> {
   const directory = await mkdtemp(path.join(os.tmpdir(), 'llama-native-test-'));
   try {
     return await work(directory);
