@@ -1,9 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readGgufHeader } from '../../lib/gguf/read-header.js';
 import { randomChanges, writeAdapter } from '../helpers/adapter-files.js';
+import { uint32, writeTinyModel } from '../helpers/gguf-files.js';
+import { HubServer } from '../helpers/hub-server.js';
 import { testModelPath } from '../helpers/model.js';
 import { runProgram } from '../helpers/run-program.js';
 
@@ -68,11 +71,36 @@ const examples = [
   ...sources.flatMap(docExamplesOf),
 ];
 
+/** The hub of the examples that ask one: small files under the names that a reader would use. */
+async function startExampleHub(): Promise<HubServer> {
+  const commit = 'c0ffee0123456789c0ffee0123456789c0ffee01';
+  const gguf = readFileSync(await writeTinyModel({ 'llama.context_length': uint32(4096) }));
+  return HubServer.start({
+    'Qwen/Qwen3-8B-GGUF': { commit, tags: ['gguf'], files: { 'Qwen3-8B-Q4_K_M.gguf': gguf } },
+    'Qwen/Qwen3-0.6B': {
+      commit,
+      files: { 'config.json': Buffer.from('{}'), 'model.safetensors': Buffer.from('weights') },
+    },
+  });
+}
+
 let model: string;
+let hub: HubServer;
+let cache: string;
 beforeAll(async () => {
   model = await testModelPath();
   const header = await readGgufHeader(model);
   process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
+  hub = await startExampleHub();
+  cache = mkdtempSync(join(tmpdir(), 'llama-native-examples-'));
+  process.env.HF_ENDPOINT = hub.url;
+  process.env.HF_HUB_CACHE = cache;
+});
+afterAll(async () => {
+  delete process.env.HF_ENDPOINT;
+  delete process.env.HF_HUB_CACHE;
+  await hub[Symbol.asyncDispose]();
+  rmSync(cache, { recursive: true, force: true });
 });
 
 describe('every example in the documentation runs', () => {
