@@ -101,6 +101,7 @@ export class HubChild {
 
   /** Ends the process at once, as a power cut would. */
   async kill(): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const gone = new Promise((resolve) => this.process.once('exit', resolve));
     this.process.kill('SIGKILL');
     await gone;

@@ -60,9 +60,20 @@ export interface PlainFile {
   headers?: Record<string, string>;
 }
 
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-const gitId = (bytes: Buffer) =>
-  createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
+/** A hash that is computed once for each file. */
+function remembered(hashOf: (bytes: Buffer) => string): (bytes: Buffer) => string {
+  const known = new WeakMap<Buffer, string>();
+  return (bytes) => {
+    const hash = known.get(bytes) ?? hashOf(bytes);
+    known.set(bytes, hash);
+    return hash;
+  };
+}
+
+const sha256 = remembered((bytes) => createHash('sha256').update(bytes).digest('hex'));
+const gitId = remembered((bytes) =>
+  createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex'),
+);
 
 /**
  * A server that speaks the hub's protocol over real connections: its API for models and trees (in pages), file

@@ -11,7 +11,8 @@ import {
   smallCheckpoints,
   writeSmallCheckpoint,
 } from '../helpers/checkpoint-families.js';
-import { temporaryFile } from '../helpers/gguf-files.js';
+import { temporaryFile, uint32, writeTinyModel } from '../helpers/gguf-files.js';
+import { HubServer } from '../helpers/hub-server.js';
 import { testModelPath } from '../helpers/model.js';
 import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
 import { runProgram } from '../helpers/run-program.js';
@@ -83,8 +84,22 @@ const examples = [
   ...sources.flatMap(docExamplesOf),
 ];
 
+/** The hub of the examples that ask one: small files under the names that a reader would use. */
+async function startExampleHub(): Promise<HubServer> {
+  const commit = 'c0ffee0123456789c0ffee0123456789c0ffee01';
+  const gguf = readFileSync(await writeTinyModel({ 'llama.context_length': uint32(4096) }));
+  return HubServer.start({
+    'Qwen/Qwen3-8B-GGUF': { commit, tags: ['gguf'], files: { 'Qwen3-8B-Q4_K_M.gguf': gguf } },
+    'Qwen/Qwen3-0.6B': {
+      commit,
+      files: { 'config.json': Buffer.from('{}'), 'model.safetensors': Buffer.from('weights') },
+    },
+  });
+}
+
 let model: string;
 let folder: string;
+let hub: HubServer;
 beforeAll(async () => {
   model = await testModelPath();
   const header = await readGgufHeader(model);
@@ -94,8 +109,16 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'examples-'));
   const [checkpoint] = smallCheckpoints;
   process.env.CHECKPOINT = await writeSmallCheckpoint(folder, checkpoint as SmallCheckpoint);
+  hub = await startExampleHub();
+  process.env.HF_ENDPOINT = hub.url;
+  process.env.HF_HUB_CACHE = join(folder, 'cache');
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  delete process.env.HF_ENDPOINT;
+  delete process.env.HF_HUB_CACHE;
+  await hub[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
 
 describe('every example in the documentation runs', () => {
   it('and there are as many as expected', () => {

@@ -280,6 +280,15 @@ describe('a cache folder that cannot be used', () => {
   });
 });
 
+describe('options', () => {
+  it('that are unknown or not what they should be are refused', async () => {
+    const { hub, resolve } = await prepare();
+    await errorOf(resolve({ onprogress: () => {} } as ResolveModelOptions), 'INVALID_ARGUMENT');
+    await errorOf(resolve({ token: 5 } as unknown as ResolveModelOptions), 'INVALID_ARGUMENT');
+    expect(hub.requests).toEqual([]);
+  });
+});
+
 describe('several calls at once', () => {
   it('fetch a file once, and all see its progress', async () => {
     const { hub, resolve } = await prepare();

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SegmentRecord } from '../../lib/hub/segment-record.js';
 import { type CompiledHub, compileHub, HubChild } from '../helpers/hub-child.js';
 import { commit, fakeModel, hashOf, sha256, startHub, temporaryDirectory } from '../helpers/hub-fixtures.js';
 
@@ -13,8 +14,8 @@ beforeAll(() => {
 });
 afterAll(() => compiled[Symbol.dispose]());
 
-async function prepare() {
-  const hub = await startHub({ 'maker/tiny-GGUF': { commit, files: { 'tiny-Q4_K_M.gguf': model } } });
+async function prepare(bytes = model) {
+  const hub = await startHub({ 'maker/tiny-GGUF': { commit, files: { 'tiny-Q4_K_M.gguf': bytes } } });
   const cacheDirectory = await temporaryDirectory();
   const partial = join(
     cacheDirectory,
@@ -24,10 +25,10 @@ async function prepare() {
   );
   const start = (shellPrefix?: string) =>
     new HubChild(compiled, source, { cacheDirectory, endpoint: hub.url, offline: false }, shellPrefix);
-  return { hub, partial, start };
+  return { hub, cacheDirectory, partial, start };
 }
 
-describe('downloads in several processes', { timeout: 20_000 }, () => {
+describe('downloads in several processes', { timeout: 60_000 }, () => {
   it('continue after the process was killed with SIGKILL', async () => {
     const { hub, partial, start } = await prepare();
     hub.misbehaviour.bytesPerSecond = 2_000_000;
@@ -41,6 +42,32 @@ describe('downloads in several processes', { timeout: 20_000 }, () => {
     const { path = '' } = await start().outcome;
     expect(await hashOf(path)).toBe(sha256(model));
     expect(hub.downloads.map((request) => request.range)).toEqual([`bytes=${kept}-`]);
+  });
+
+  it('continue every part of a parallel download after SIGKILL', async () => {
+    const large = Buffer.concat(Array.from({ length: 17 }, () => model));
+    const { hub, start, cacheDirectory } = await prepare(large);
+    hub.misbehaviour.bytesPerSecond = 1_500_000;
+    const first = start();
+    await first.received(4_000_000);
+    await first.kill();
+    const partial = join(
+      cacheDirectory,
+      'models--maker--tiny-GGUF',
+      'blobs',
+      `${sha256(large)}.llama-native.incomplete`,
+    );
+    const segments = (await SegmentRecord.read(partial)) ?? [];
+    const counts = segments.map((segment) => segment.receivedBytes);
+    const kept = counts.reduce((sum, count) => sum + count, 0);
+    expect(kept).toBeGreaterThanOrEqual(4_000_000);
+    expect(counts.filter((count) => count > 0).length).toBeGreaterThan(1);
+    hub.misbehaviour = {};
+    hub.requests.length = 0;
+    const { path = '' } = await start().outcome;
+    expect(await hashOf(path)).toBe(sha256(large));
+    const sent = hub.downloads.reduce((sum, request) => sum + request.sentBytes, 0);
+    expect(sent).toBeLessThanOrEqual(large.length - kept);
   });
 
   it('fetch one file once, though two processes ask for it', async () => {

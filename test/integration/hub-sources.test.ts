@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveModel } from '../../lib/hub/index.js';
 import { resolveModelWith } from '../../lib/hub/resolve-model.js';
 import type { ResolveModelOptions } from '../../lib/hub/types.js';
+import type { OverallProgress } from '../../lib/model/types.js';
 import {
   commit,
   errorOf,
@@ -69,6 +70,26 @@ describe('a model on the hub', () => {
     await rm(path.replace('00001-of', '00003-of'));
     expect(await resolve('hf:maker/tiny-GGUF')).toBe(path);
     expect(hub.requests.length).toBeGreaterThan(0);
+  });
+
+  it('that is split comes with one progress over all its parts', async () => {
+    const parts = [1, 2, 3].map((index) => `big-Q4_K_M-0000${index}-of-00003.gguf`);
+    const { resolve } = await prepare(
+      Object.fromEntries(parts.map((part, index) => [part, fakeModel(2_000 * (index + 1), part)])),
+    );
+    const overall: OverallProgress[] = [];
+    await resolve('hf:maker/tiny-GGUF', {
+      onProgress: (progress) => void (progress.overall && overall.push(progress.overall)),
+    });
+    expect(overall.at(-1)).toEqual({
+      fileCount: 3,
+      completedFiles: 3,
+      downloadedBytes: 12_000,
+      totalBytes: 12_000,
+    });
+    const bytes = overall.map((progress) => progress.downloadedBytes);
+    expect(bytes).toEqual(bytes.toSorted((left, right) => left - right));
+    expect(bytes).toContain(2_000);
   });
 
   it('that lacks a part is refused', async () => {

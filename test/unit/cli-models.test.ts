@@ -356,7 +356,7 @@ describe('pull', () => {
       return '/x';
     };
     const { notes } = await run(['pull', 'hf:a/b'], { resolveModel }, { isTerminal: true });
-    expect(notes).toContain('Downloading 模型-00002-of-00003.gguf (2 of 3, 100 B of 300 B so far)');
+    expect(notes).toContain('Downloading 模型-00002-of-00003.gguf (2 of 3, 300 B in all)');
   });
 
   it('shows progress on a terminal only', async () => {

@@ -20,12 +20,14 @@ export function describeDownload(progress: Extract<LoadProgress, { stage: 'downl
   return parts.join(' · ');
 }
 
-/** `Downloading model-00002-of-00003.gguf (2 of 3, 4.2 GB of 9.9 GB so far)` */
-function announce({ file, overall }: Extract<LoadProgress, { stage: 'download' }>): string {
+/** `Downloading model-00002-of-00003.gguf (2 of 3, 9.9 GB in all)` */
+function announce(progress: Extract<LoadProgress, { stage: 'download' }>): string {
+  const { file, overall, downloadedBytes, totalBytes: fileBytes } = progress;
   if (overall === undefined) return `Downloading ${file}`;
-  const { fileCount, completedFiles, downloadedBytes, totalBytes } = overall;
-  const place = `${Math.min(completedFiles + 1, fileCount)} of ${fileCount}`;
-  return `Downloading ${file} (${place}, ${formatBytes(downloadedBytes)} of ${formatBytes(totalBytes)} so far)`;
+  const { fileCount, completedFiles, totalBytes } = overall;
+  // A file that was there already is told of when it is complete.
+  const place = downloadedBytes === fileBytes ? completedFiles : completedFiles + 1;
+  return `Downloading ${file} (${place} of ${fileCount}, ${formatBytes(totalBytes)} in all)`;
 }
 
 function fractionOf(progress: LoadProgress): number {
@@ -65,7 +67,8 @@ export async function createProgressDisplay(channel: Channel): Promise<ProgressD
       format: `${titleOf(progress)} {bar} {percentage}% {detail}`,
       barCompleteChar: '█',
       barIncompleteChar: '░',
-      barsize: 24,
+      // So wide that figures of any size fit beside it on 80 columns.
+      barsize: 14,
       clearOnComplete: true,
       hideCursor: null,
       gracefulExit: false,
