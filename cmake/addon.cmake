@@ -30,10 +30,11 @@ if(MSVC)
 else()
   target_compile_options(llama_native PRIVATE -Wall -Wextra -Wshadow -Wnon-virtual-dtor)
 endif()
-# Products are rounded before they are added up, so that the bytes of a conversion are the same everywhere.
+# Products are rounded before they are added up, so that the bytes of a conversion are the same everywhere; floats that
+# are compared may be compared several at once.
 if(NOT MSVC)
   set_source_files_properties("${CMAKE_CURRENT_SOURCE_DIR}/binding/number_formats.cpp" PROPERTIES
-                              COMPILE_OPTIONS "-ffp-contract=off")
+                              COMPILE_OPTIONS "-ffp-contract=off;-fno-trapping-math")
 endif()
 if(APPLE)
   target_link_options(llama_native PRIVATE "LINKER:-undefined,dynamic_lookup" "LINKER:-dead_strip")
