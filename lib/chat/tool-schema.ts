@@ -2,6 +2,7 @@ import { createError, type LlamaNativeError } from '../errors.js';
 import { toNativePattern } from '../generate/regex-grammar.js';
 import { isStandardSchema, standardToJsonSchema } from '../schema/standard-schema.js';
 import { toJsonText } from './check-messages.js';
+import { findReferenceProblem } from './check-references.js';
 import type { Json } from './native-messages.js';
 import type { Tool } from './tool.js';
 
@@ -64,5 +65,8 @@ export function toParameterSchema(name: string, { parameters }: Tool): { readonl
   if (typeof plain !== 'object' || plain === null || Array.isArray(plain) || type !== 'object') {
     throw invalidTool(name, "has parameters that are no JSON schema of an object. Expected type: 'object'.");
   }
-  return plain as { readonly [key: string]: Json };
+  const object = plain as { readonly [key: string]: Json };
+  const problem = findReferenceProblem(object, object);
+  if (problem !== undefined) throw invalidTool(name, `has parameters whose $ref ${problem}.`);
+  return object;
 }

@@ -134,7 +134,8 @@ export function listOnce(
   return beginnings.length === 0 ? '' : `(${beginnings.join(' | ')})?`;
 }
 
-function resolve(root: Schema, reference: string): Json | undefined {
+/** What a reference points to; undefined for nothing. */
+export function resolveReference(root: Schema, reference: string): Json | undefined {
   let target: Json | undefined = root;
   for (const key of reference.split('/').slice(1)) {
     target = typeof target === 'object' && target !== null ? (target as Schema)[key] : undefined;
@@ -149,7 +150,7 @@ export function followReference(schema: Json | undefined, root: Schema): Schema 
   while (isSchema(target) && typeof target.$ref === 'string') {
     if (seen.has(target.$ref)) return undefined;
     seen.add(target.$ref);
-    target = resolve(root, target.$ref);
+    target = resolveReference(root, target.$ref);
   }
   return isSchema(target) ? target : undefined;
 }
@@ -215,7 +216,7 @@ export class ValueWriter {
     const name = `${this.#prefix}-ref-${reference.replace(/[^a-zA-Z0-9]+/g, '-')}`;
     if (!this.rules.has(name)) {
       this.rules.set(name, ''); // it may name itself
-      this.rules.set(name, this.write(resolve(this.#root, reference)));
+      this.rules.set(name, this.write(resolveReference(this.#root, reference)));
     }
     return name;
   }

@@ -75,8 +75,11 @@ class Restrictor {
     const fixed = before.reduce((sum, part) => sum + lengthsOf(part).least, 0);
     const [from, to] = [Math.max(least - fixed, 0), most - fixed];
     const after = parts.slice(varies + 1);
-    const join = (head: RegexNode | undefined, tail: RegexNode | undefined): RegexNode | undefined =>
-      head && tail && { kind: 'sequence', parts: [...before, head, tail] };
+    const join = (head: RegexNode | undefined, tail: RegexNode | undefined): RegexNode | undefined => {
+      if (head === undefined || tail === undefined) return undefined;
+      const behind = tail.kind === 'sequence' ? tail.parts : [tail];
+      return { kind: 'sequence', parts: [...before, head, ...behind] };
+    };
     const rest: RegexNode = { kind: 'sequence', parts: after };
     const lengths = lengthsOf(rest);
     if (lengths.least === lengths.most)
