@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "../src/llama-ext.h"
 #include "backend.h"
 #include "engine_process.h"
 
@@ -45,6 +46,7 @@ void Context::Create() {
     throw Failure("CONTEXT_CREATE_FAILED", std::string(error.what()) + "\n" + log.Text());
   }
   if (context == nullptr) throw Failure("CONTEXT_CREATE_FAILED", log.Text());
+  MeasureMemory();
   ApplyAdapters(context, adapters_);
   // Without threads of its own, ggml starts and ends new ones for every batch.
   threads_ = std::make_unique<CpuThreads>(params_.n_threads);
@@ -55,6 +57,13 @@ void Context::Create() {
   if (has_memory) loop = std::make_unique<BatchLoop>(model, context, *threads_, states.get(), state_limit_);
   if (speculation_) CreateSpeculator();
   sequence_limit = static_cast<int32_t>(llama_n_seq_max(context));
+}
+
+void Context::MeasureMemory() {
+  for (const auto& [buffer_type, bytes] : llama_get_memory_breakdown(context)) {
+    cache_bytes += bytes.context;
+    compute_bytes += bytes.compute;
+  }
 }
 
 void Context::CreateSpeculator() {

@@ -57,6 +57,9 @@ class Context : public std::enable_shared_from_this<Context> {
   std::unique_ptr<SequenceStates> states;
   int32_t sequence_limit = 0;
   bool has_memory = false;  // encoders have none
+  // What llama.cpp allocated on all devices together: keys, values and states; intermediate results.
+  size_t cache_bytes = 0;
+  size_t compute_bytes = 0;
 
   // Any thread. Whether it was created with a pooling.
   bool Embeds() const { return params_.embeddings; }
@@ -66,6 +69,7 @@ class Context : public std::enable_shared_from_this<Context> {
  private:
   void Run();
   void CreateSpeculator();
+  void MeasureMemory();
   void Free();
   int32_t OutputIndex(int32_t index) const;
 

@@ -129,6 +129,8 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
         result.Set("sequences", context->sequence_limit);
         result.Set("canShift",
                    context->has_memory && llama_memory_can_shift(llama_get_memory(context->context)));
+        result.Set("cacheBytes", static_cast<double>(context->cache_bytes));
+        result.Set("computeBytes", static_cast<double>(context->compute_bytes));
         result.Set("handle", WrapHandle(js_env, context));
         return result;
       },

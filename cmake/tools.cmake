@@ -1,6 +1,6 @@
 # llama.cpp's own programs, linked against the very libraries the addon uses: what conformance tests compare with
 # and benchmarks measure against. Nothing is built unless asked for by name.
-foreach(tool llama-bench completion batched-bench quantize)
+foreach(tool llama-bench completion batched-bench quantize gguf-split)
   add_subdirectory("${LLAMA_CPP_DIR}/tools/${tool}" "tools/${tool}" EXCLUDE_FROM_ALL)
 endforeach()
 add_subdirectory("${LLAMA_CPP_DIR}/examples/embedding" "examples/embedding" EXCLUDE_FROM_ALL)

@@ -76,6 +76,13 @@ export type {
 } from './generate/types.js';
 export * from './gguf/index.js';
 export * from './hub/index.js';
+// These take any source, and stand for those of the same names in gguf, which take paths.
+export {
+  type ReadGgufOptions,
+  readGgufHeader,
+  readGgufHeaders,
+  readGgufMetadata,
+} from './inspect/index.js';
 export type { CrashReason, CrashReport, InterruptedCall, IsolateOptions } from './isolate/types.js';
 export type { AdapterOptions } from './model/adapters.js';
 export { loadModel } from './model/load-model.js';

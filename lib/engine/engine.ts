@@ -16,6 +16,7 @@ import { type ModelMetrics, toModelMetrics } from './metrics.js';
 import { type MetricsListener, MetricsReporter } from './metrics-reporter.js';
 import { PrefixKeeper, type Restoration } from './prefix-keeper.js';
 import { nothingStored, PrefixStore, type PrefixStoreOptions } from './prefix-store.js';
+import { residentSequences } from './resident-sequences.js';
 import { cancelledBeforeStart, toResult } from './result.js';
 import { type Placement, SequenceTable } from './sequence-table.js';
 
@@ -38,9 +39,6 @@ export interface SavedPrefix {
   readonly tokens: Int32Array;
   readonly state: Uint8Array;
 }
-
-/** Sequences that only keep prefixes of finished generations. */
-const residentSequences = 16;
 
 /** Engines with work: they must not be collected while only native code knows of them. */
 const working = new Set<Engine>();

@@ -1,6 +1,12 @@
 /** GGUF files: reading what they say without loading them, checking them before llama.cpp does, and writing them. */
 export { checkAdapterFile } from './check-adapter.js';
 export { checkModelFile } from './check-model.js';
+export {
+  estimateMemory,
+  type MemoryEstimate,
+  type MemoryOptions,
+  type MemoryShare,
+} from './memory/estimate-memory.js';
 export { type ReadHeaderOptions, readGgufHeader } from './read-header.js';
 export { GgufStringArray } from './string-array.js';
 export {

@@ -1,13 +1,12 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createError } from '../errors.js';
+import { type ByteSource, FileBytes } from './byte-source.js';
 import { describeContent } from './describe-content.js';
 import { invalidModel } from './invalid-model.js';
 import { HeaderParser } from './parse-header.js';
 import type { ByteHolder } from './string-array.js';
 import type { GgufHeader } from './types.js';
 
-/** Read first; enough for most headers without a vocabulary of more than 50 000 tokens. */
-const firstReadBytes = 2 * 1024 * 1024;
 /** Headers with 260 000 tokens take about 15 MB; ten times that is damage, not a model. */
 const maxHeaderBytes = 256 * 1024 * 1024;
 
@@ -35,52 +34,47 @@ export async function readGgufHeader(path: string, options: ReadHeaderOptions = 
   const file = await openModelFile(path);
   try {
     const { size } = await file.stat();
-    if (size === 0) {
-      throw invalidModel(path, describeContent(Buffer.alloc(0), 0));
-    }
-    return await readAndParse(path, file, size, options.signal);
+    return await readHeaderFrom(new FileBytes(path, file, size), options);
   } finally {
     await file.close();
   }
 }
 
-async function readAndParse(
-  path: string,
-  file: FileHandle,
-  fileSize: number,
-  signal: AbortSignal | undefined,
+/**
+ * As {@link readGgufHeader}, from wherever the bytes come. No more is allocated than twice what has arrived.
+ */
+export async function readHeaderFrom(
+  source: ByteSource,
+  options: ReadHeaderOptions = {},
 ): Promise<GgufHeader> {
+  const { name, sizeBytes } = source;
+  if (sizeBytes === 0) throw invalidModel(name, describeContent(Buffer.alloc(0), 0));
   const holder: ByteHolder = { bytes: Buffer.alloc(0) };
-  const parser = new HeaderParser(path, fileSize, holder);
-  let wanted = firstReadBytes;
+  const parser = new HeaderParser(name, sizeBytes, holder);
+  let wanted = Math.min(source.firstReadBytes, sizeBytes);
   for (;;) {
-    throwIfAborted(path, signal);
-    await extend(path, file, holder, Math.min(wanted, fileSize));
-    const result = parser.advance();
-    if (typeof result !== 'number') {
-      return result;
+    while (holder.bytes.length < wanted) {
+      throwIfAborted(name, options.signal);
+      const most = holder.bytes.length === 0 ? source.firstReadBytes : 2 * holder.bytes.length;
+      await extend(source, holder, Math.min(wanted, most));
     }
+    const result = parser.advance();
+    if (typeof result !== 'number') return result;
     if (result > maxHeaderBytes) {
       throw invalidModel(
-        path,
+        name,
         `its header needs more than ${maxHeaderBytes} bytes. The file is damaged; download it again.`,
       );
     }
-    wanted = Math.min(Math.max(result, 2 * holder.bytes.length), maxHeaderBytes);
+    wanted = Math.min(Math.max(result, 2 * holder.bytes.length), maxHeaderBytes, sizeBytes);
   }
 }
 
-/** Makes the holder contain the first `length` bytes of the file. */
-async function extend(path: string, file: FileHandle, holder: ByteHolder, length: number): Promise<void> {
+/** Makes the holder contain the first `length` bytes. */
+async function extend(source: ByteSource, holder: ByteHolder, length: number): Promise<void> {
   const bytes = Buffer.allocUnsafeSlow(length);
-  let filled = holder.bytes.copy(bytes);
-  while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled, filled);
-    if (bytesRead === 0) {
-      throw invalidModel(path, `it became shorter than ${length} bytes while it was read. Try again.`);
-    }
-    filled += bytesRead;
-  }
+  const filled = holder.bytes.copy(bytes);
+  await source.readInto(bytes.subarray(filled), filled);
   holder.bytes = bytes;
 }
 

@@ -1,4 +1,4 @@
-import { createError, LlamaNativeError } from '../errors.js';
+import { createError, type ErrorCode, LlamaNativeError } from '../errors.js';
 import { checkTensors } from './check-tensors.js';
 import { invalidModel } from './invalid-model.js';
 import { type ReadHeaderOptions, readGgufHeader } from './read-header.js';
@@ -24,10 +24,21 @@ export function splitCount(header: GgufHeader): number {
  * an assertion (`gguf_get_val_u16` in the constructor of `llama_model_loader`).
  */
 export async function checkSplits(header: GgufHeader, options: ReadHeaderOptions): Promise<void> {
+  const [, ...others] = await readSplits(header, (path) => readGgufHeader(path, options));
+  for (const other of others) checkTensors(other);
+}
+
+/**
+ * The headers of all files of a model, the given one first.
+ * @param read reads another file, by a name that differs from the first one's in its number only.
+ * @throws ModelLoadError MODEL_NOT_FOUND for a missing file, MODEL_INVALID for one that is not the file it should be.
+ */
+export async function readSplits(
+  header: GgufHeader,
+  read: (path: string) => Promise<GgufHeader>,
+): Promise<GgufHeader[]> {
   const count = splitCount(header);
-  if (count <= 1) {
-    return;
-  }
+  if (count <= 1) return [header];
   const index = splitNumber(header, 'split.no');
   if (index !== 0) {
     const first = splitPath(header.path, 0, count);
@@ -37,17 +48,17 @@ export async function checkSplits(header: GgufHeader, options: ReadHeaderOptions
         `${first === undefined ? '' : `, ${first}`}.`,
     );
   }
-  for (let other = 1; other < count; other++) {
-    await checkSplit(header, other, count, options);
-  }
+  const headers = [header];
+  for (let other = 1; other < count; other++) headers.push(await readOther(header, other, count, read));
+  return headers;
 }
 
-async function checkSplit(
+async function readOther(
   first: GgufHeader,
   index: number,
   count: number,
-  options: ReadHeaderOptions,
-): Promise<void> {
+  read: (path: string) => Promise<GgufHeader>,
+): Promise<GgufHeader> {
   const path = splitPath(first.path, index, count);
   if (path === undefined || splitPath(first.path, 0, count) !== first.path) {
     throw invalidModel(
@@ -55,7 +66,7 @@ async function checkSplit(
       `it is the first of ${count} files, so its name must end in -00001-of-${String(count).padStart(5, '0')}.gguf.`,
     );
   }
-  const header = await readSplit(path, index, count, options);
+  const header = await readExisting(path, index, count, read);
   const actual = splitNumber(header, 'split.no');
   if (actual !== index) {
     throw invalidModel(
@@ -63,27 +74,31 @@ async function checkSplit(
       `it should be file ${index + 1} of ${count}, but split.no is ${actual ?? 'missing'}.`,
     );
   }
-  checkTensors(header);
+  return header;
 }
 
-async function readSplit(
+async function readExisting(
   path: string,
   index: number,
   count: number,
-  options: ReadHeaderOptions,
+  read: (path: string) => Promise<GgufHeader>,
 ): Promise<GgufHeader> {
   try {
-    return await readGgufHeader(path, options);
+    return await read(path);
   } catch (error) {
-    if (LlamaNativeError.isInstance(error) && error.code === 'MODEL_NOT_FOUND') {
+    if (LlamaNativeError.isInstance(error) && isMissing(error.code)) {
       throw createError(
-        'MODEL_NOT_FOUND',
+        error.code,
         `File ${index + 1} of ${count} of the model is missing. ${error.message}`,
         { cause: error, details: error.details },
       );
     }
     throw error;
   }
+}
+
+function isMissing(code: ErrorCode): boolean {
+  return code === 'MODEL_NOT_FOUND' || code === 'FILE_NOT_IN_REPOSITORY';
 }
 
 /** The tensors of a checked model, those of all its files. */

@@ -7,7 +7,7 @@ import { isSafePath } from './source.js';
  * The cache layout of the Hugging Face tools: the bytes under their hash, and names that link to them.
  *
  *     models--owner--name/
- *       blobs/<etag>              the bytes; <etag>.incomplete while they are fetched
+ *       blobs/<etag>              the bytes; <etag>.llama-native.incomplete while they are fetched
  *       refs/main                 the commit that a branch or tag stood for when it was last asked
  *       snapshots/<commit>/<file> a link to ../../blobs/<etag>
  *
@@ -27,9 +27,12 @@ export class RepositoryCache {
     return join(this.directory, 'blobs', etag);
   }
 
-  /** The name that older versions of Python's huggingface_hub use too, and resume. */
+  /**
+   * In the form of huggingface_hub, which has eight random characters in the middle. Its older versions append to
+   * `<etag>.incomplete` without checking the result, so what other tools began is left alone, and they leave ours.
+   */
   partialPath(etag: string): string {
-    return `${this.blobPath(etag)}.incomplete`;
+    return `${this.blobPath(etag)}.llama-native.incomplete`;
   }
 
   /** Not the name that huggingface_hub uses, since its locks are of another kind (flock). */
@@ -118,10 +121,10 @@ export function isEtag(text: string): boolean {
 }
 
 /** Writes a small file so that no reader sees half of it. */
-export async function writeWhole(path: string, text: string): Promise<void> {
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
-    await writeFile(temporary, text);
+    await writeFile(temporary, content);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });

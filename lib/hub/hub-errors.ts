@@ -1,13 +1,19 @@
 import { createError, LlamaNativeError } from '../errors.js';
 import { formatBytes } from '../files/format-bytes.js';
+import { mirrorAdvice } from './download-errors.js';
 import { ConnectionFailure, HttpFailure } from './http.js';
 import { type Candidate, isModelFile } from './quantization.js';
+import { isTransient } from './retry.js';
 import type { HubSettings } from './settings.js';
 import { formatHubSource } from './source.js';
-import { mirrorAdvice } from './transfer.js';
 import type { HubSource } from './types.js';
 
 const revisionOf = (source: HubSource) => source.revision ?? 'main';
+
+/** True when the hub gave no answer, or none that says anything about what was asked. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof ConnectionFailure || (error instanceof HttpFailure && isTransient(error));
+}
 
 /** The error a user gets for what went wrong while asking the hub. */
 export function explainHubFailure(error: unknown, source: HubSource, settings: HubSettings): unknown {

@@ -1,13 +1,12 @@
+import { stat } from 'node:fs/promises';
 import { createError } from '../errors.js';
 import { isCommit, RepositoryCache } from './cache-layout.js';
 import { digestOfEtag } from './digest.js';
 import { ensureDiskSpace } from './disk-space.js';
-import { ConnectionFailure, HttpFailure } from './http.js';
-import { explainHubFailure, fileNotFound, notCached } from './hub-errors.js';
+import { explainHubFailure, fileNotFound, isUnreachable, notCached } from './hub-errors.js';
 import { PartialFile } from './partial-file.js';
 import { chooseFile, isFirstPreference, partsOf } from './quantization.js';
 import { fetchCommit, fetchListing, type RepositoryFile, readListing } from './repository.js';
-import { isTransient } from './retry.js';
 import type { HubSettings } from './settings.js';
 import { listSnapshotFiles } from './snapshot.js';
 import { fetchFile } from './transfer.js';
@@ -25,9 +24,8 @@ export async function resolveHubModel(source: HubSource, settings: HubSettings):
     return await fetchModel(cache, source, settings);
   } catch (error) {
     // A hub out of reach is no reason to fail while the cache has something that fits.
-    const isUnreachable =
-      error instanceof ConnectionFailure || (error instanceof HttpFailure && isTransient(error));
-    const cached = isUnreachable && !settings.update ? await findCached(cache, source, true) : undefined;
+    const cached =
+      isUnreachable(error) && !settings.update ? await findCached(cache, source, true) : undefined;
     if (cached !== undefined) return cached;
     throw explainHubFailure(error, source, settings);
   }
@@ -119,10 +117,8 @@ export async function fetchFiles(
 async function ensureRoomForAll(cache: RepositoryCache, files: readonly RepositoryFile[]): Promise<void> {
   let neededBytes = 0;
   for (const { etag, sizeBytes } of files) {
-    const haveBytes = Math.max(
-      await PartialFile.sizeAt(cache.partialPath(etag)),
-      await PartialFile.sizeAt(cache.blobPath(etag)),
-    );
+    const blob = await stat(cache.blobPath(etag)).catch(() => undefined);
+    const haveBytes = blob?.size ?? (await PartialFile.receivedAt(cache.partialPath(etag)));
     neededBytes += Math.max(0, sizeBytes - haveBytes);
   }
   await ensureDiskSpace(cache.directory, neededBytes);

@@ -38,7 +38,7 @@ export async function fetchCommit(
   return sha;
 }
 
-/** All GGUF files of a commit, from the hub; remembered, since a commit never changes. */
+/** All files of a commit, from the hub; remembered, since a commit never changes. */
 export async function fetchListing(
   cache: RepositoryCache,
   repository: string,
@@ -69,20 +69,21 @@ async function askForFiles(
     fetch: hubFetch(settings),
   });
   for await (const entry of entries) {
-    if (entry.type !== 'file' || !/\.gguf$/i.test(entry.path)) continue;
+    if (entry.type !== 'file') continue;
     const file = {
       path: entry.path,
       sizeBytes: entry.lfs?.size ?? entry.size,
       etag: entry.lfs?.oid ?? entry.oid,
     };
-    if (!isRepositoryFile(file))
+    if (isRepositoryFile(file)) files.push(file);
+    // Nobody asks for a README with an odd name, but a model must not be missing without a word.
+    else if (/\.(gguf|safetensors|json)$/i.test(entry.path))
       throw malformed(settings, `path, size and hash of a file in ${repository}`, entry);
-    files.push(file);
   }
   return files;
 }
 
-/** The GGUF files of a commit, if they were listed before. */
+/** The files of a commit, if they were listed before. */
 export async function readListing(
   cache: RepositoryCache,
   commit: string,

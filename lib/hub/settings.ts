@@ -1,8 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import {
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkKeys,
+  checkSignal,
+  checkString,
+} from '../arguments.js';
 import { createError } from '../errors.js';
-import type { DownloadProgress, ResolveModelOptions } from './types.js';
+import type { DownloadProgress, ModelWarning, ResolveModelOptions } from './types.js';
+
+/** Connections for one large file: enough for servers that slow down each one, few enough not to be taken for abuse. */
+const defaultConnections = 4;
 
 /** The Hugging Face hub. */
 const hubAddress = 'https://huggingface.co';
@@ -20,6 +31,13 @@ export interface Tuning {
   readonly headersTimeoutMs: number;
   /** Time without a byte after which a connection counts as cut. */
   readonly idleTimeoutMs: number;
+  /** Bytes that a connection must bring in that time, or it counts as cut, too. */
+  readonly leastBytes: number;
+  /** Size from which a file is fetched over several connections. */
+  readonly parallelBytes: number;
+  /** Size of the parts that are then fetched at a time. */
+  readonly leastSegmentBytes: number;
+  readonly mostSegmentBytes: number;
   /** How often the owner of a lock shows that it lives. */
   readonly heartbeatMs: number;
   /** How long a lock may go without a heartbeat while its owner may still be alive. */
@@ -33,6 +51,10 @@ export const defaultTuning: Tuning = {
   maxRetryAfterMs: 60_000,
   headersTimeoutMs: 20_000,
   idleTimeoutMs: 30_000,
+  leastBytes: 16 << 10,
+  parallelBytes: 32 << 20,
+  leastSegmentBytes: 8 << 20,
+  mostSegmentBytes: 64 << 20,
   heartbeatMs: 1_000,
   lockStaleMs: 30_000,
 };
@@ -44,22 +66,45 @@ export interface HubSettings {
   readonly token: string | undefined;
   readonly offline: boolean;
   readonly update: boolean;
+  readonly connections: number;
   readonly onProgress: ((progress: DownloadProgress) => void) | undefined;
+  readonly onWarning: ((warning: ModelWarning) => void) | undefined;
   readonly signal: AbortSignal | undefined;
   readonly tuning: Tuning;
 }
 
+/** Names of the options of every call that asks the hub. */
+export const hubKeys = ['cacheDirectory', 'token', 'endpoint', 'offline', 'signal'] as const;
+const resolveKeys = [...hubKeys, 'update', 'connections', 'onProgress', 'onWarning'];
+
+function checkOptions(options: ResolveModelOptions): void {
+  checkKeys('options', options, resolveKeys);
+  checkString('cacheDirectory', options.cacheDirectory);
+  checkString('token', options.token);
+  checkString('endpoint', options.endpoint);
+  checkBoolean('offline', options.offline);
+  checkBoolean('update', options.update);
+  checkInteger('connections', options.connections, 1, 16);
+  checkFunction('onProgress', options.onProgress);
+  checkFunction('onWarning', options.onWarning);
+  checkSignal(options.signal);
+}
+
+/** @throws `INVALID_ARGUMENT` for options that are unknown or not what they should be. */
 export async function readSettings(
   options: ResolveModelOptions,
   tuning: Tuning = defaultTuning,
 ): Promise<HubSettings> {
+  checkOptions(options);
   return {
     cacheDirectory: resolveCacheDirectory(options.cacheDirectory),
     endpoint: resolveEndpoint(options.endpoint),
     token: options.token ?? (await readToken()),
     offline: options.offline ?? isOfflineByEnvironment(),
     update: options.update ?? false,
+    connections: options.connections ?? defaultConnections,
     onProgress: options.onProgress,
+    onWarning: options.onWarning,
     signal: options.signal,
     tuning,
   };

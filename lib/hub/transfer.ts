@@ -1,16 +1,12 @@
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { createError, type LlamaNativeError } from '../errors.js';
-import { formatBytes } from '../files/format-bytes.js';
-import { isDiskFull } from '../files/free-space.js';
-import { abortedError } from './abort.js';
 import type { Digest } from './digest.js';
-import { diskFullError, ensureDiskSpace } from './disk-space.js';
-import { type Answer, ConnectionFailure, connectionFailure, HttpFailure, request } from './http.js';
+import { ensureDiskSpace } from './disk-space.js';
+import { CorruptDownload, explainInterruption } from './download-errors.js';
 import { withLock } from './lock.js';
 import { PartialFile } from './partial-file.js';
 import { ProgressReporter } from './progress.js';
-import { isTransient, Patience } from './retry.js';
+import { receiveAll } from './receive.js';
 import type { HubSettings } from './settings.js';
 
 /** One file to fetch, and what is known of it beforehand. */
@@ -41,7 +37,7 @@ export async function fetchFile(transfer: Transfer, settings: HubSettings): Prom
   const reporter = new ProgressReporter(settings.onProgress, transfer.name);
   const { sizeBytes } = transfer;
   const onWait = async () => {
-    const haveBytes = await PartialFile.sizeAt(transfer.partialPath);
+    const haveBytes = await PartialFile.receivedAt(transfer.partialPath);
     if (sizeBytes !== undefined && haveBytes < sizeBytes) reporter.update(haveBytes, sizeBytes);
   };
   await withLock(transfer.lockPath, { ...settings, onWait }, async () => {
@@ -50,9 +46,13 @@ export async function fetchFile(transfer: Transfer, settings: HubSettings): Prom
       if (isNew) await downloadAfresh(transfer, settings, reporter);
       await transfer.place?.(isNew);
     }
-    const size = sizeBytes ?? (await PartialFile.sizeAt(transfer.destination));
+    const size = sizeBytes ?? (await sizeOf(transfer.destination));
     reporter.complete(size);
   });
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return (await stat(path).catch(() => undefined))?.size ?? 0;
 }
 
 async function isThere({ destination, sizeBytes }: Transfer): Promise<boolean> {
@@ -62,7 +62,7 @@ async function isThere({ destination, sizeBytes }: Transfer): Promise<boolean> {
 
 /** Downloads; when bytes left by an earlier run turn out to be wrong, once more without them. */
 async function downloadAfresh(transfer: Transfer, settings: HubSettings, reporter: ProgressReporter) {
-  const hadPartial = (await PartialFile.sizeAt(transfer.partialPath)) > 0;
+  const hadPartial = (await PartialFile.receivedAt(transfer.partialPath)) > 0;
   try {
     await download(transfer, settings, reporter).catch((error: unknown) => {
       if (hadPartial && error instanceof CorruptDownload) return download(transfer, settings, reporter);
@@ -73,192 +73,49 @@ async function downloadAfresh(transfer: Transfer, settings: HubSettings, reporte
   }
 }
 
-/** The bytes are wrong; the partial file has been removed. */
-class CorruptDownload extends Error {
-  override readonly name = 'CorruptDownload';
-  readonly error: LlamaNativeError;
-
-  constructor(name: string, expected: string, received: string) {
-    super(`${name} is damaged`);
-    this.error = createError(
-      'DOWNLOAD_CORRUPT',
-      `${name} is not what was announced: expected ${expected}, received ${received}. The wrong bytes were removed. ` +
-        'Try again; if it happens again, a proxy or mirror on the way changes the file.',
-      { details: { file: name, expected, received } },
-    );
-  }
-}
-
 async function download(
   transfer: Transfer,
   settings: HubSettings,
   reporter: ProgressReporter,
 ): Promise<void> {
-  const partial = await PartialFile.open(transfer.partialPath, transfer, settings.signal);
+  const segmentBytes = segmentBytesOf(transfer, settings);
+  const partial = await PartialFile.open(transfer.partialPath, { ...transfer, segmentBytes });
   let isOpen = true;
   try {
     if (transfer.sizeBytes !== undefined) {
-      await ensureDiskSpace(dirname(transfer.partialPath), transfer.sizeBytes - partial.sizeBytes);
+      await ensureDiskSpace(dirname(transfer.partialPath), transfer.sizeBytes - partial.receivedBytes);
     }
-    await receiveAll(transfer, partial, settings, reporter);
-    verifyDigest(transfer, partial);
+    const onBytes = () => {
+      if (!partial.isComplete) reporter.update(partial.receivedBytes, transfer.sizeBytes);
+    };
+    if (!partial.isComplete) await receiveAll(transfer, partial, settings, onBytes);
+    await verifyDigest(transfer, partial, settings);
     isOpen = false;
     await partial.moveTo(transfer.destination);
   } catch (error) {
     if (!isOpen) throw error;
-    if (error instanceof CorruptDownload || partial.sizeBytes === 0) await partial.remove();
+    if (error instanceof CorruptDownload || partial.receivedBytes === 0) await partial.remove();
     else await partial.close();
-    throw await explain(error, transfer, partial, settings);
+    throw await explainInterruption(error, transfer, partial.receivedBytes, settings);
   }
-}
-
-function verifyDigest(transfer: Transfer, partial: PartialFile): void {
-  const received = partial.digest();
-  if (transfer.digest === undefined || received === transfer.digest.hex) return;
-  const { algorithm, hex } = transfer.digest;
-  throw new CorruptDownload(transfer.name, `${algorithm} ${hex}`, received);
-}
-
-async function receiveAll(
-  transfer: Transfer,
-  partial: PartialFile,
-  settings: HubSettings,
-  reporter: ProgressReporter,
-): Promise<void> {
-  const patience = new Patience(settings);
-  while (partial.sizeBytes !== transfer.sizeBytes) {
-    const before = partial.sizeBytes;
-    try {
-      await receive(transfer, partial, settings, reporter);
-      return;
-    } catch (error) {
-      if (partial.sizeBytes > before) patience.renew();
-      if (error instanceof HttpFailure && error.status === 416 && before > 0) await partial.clear();
-      else await patience.afterFailure(error);
-    }
-  }
-}
-
-/** One connection: asks for what is missing and appends what comes. */
-async function receive(
-  transfer: Transfer,
-  partial: PartialFile,
-  settings: HubSettings,
-  reporter: ProgressReporter,
-): Promise<void> {
-  const canResume = transfer.digest !== undefined || transfer.validator !== undefined;
-  const isTooLong = transfer.sizeBytes !== undefined && partial.sizeBytes > transfer.sizeBytes;
-  if (!canResume || isTooLong) await partial.clear();
-  const answer = await request(transfer.url, settings, rangeHeaders(partial.sizeBytes, transfer.validator));
-  try {
-    const total = await matchAnswer(answer, transfer, partial);
-    for await (const chunk of readBody(answer, settings)) {
-      if (partial.sizeBytes + chunk.length > total) {
-        throw new CorruptDownload(transfer.name, `${total} bytes`, 'more');
-      }
-      await partial.append(chunk);
-      if (partial.sizeBytes < total) reporter.update(partial.sizeBytes, transfer.sizeBytes);
-    }
-    if (partial.sizeBytes < total && Number.isFinite(total)) {
-      throw new ConnectionFailure(`the connection ended after ${partial.sizeBytes} of ${total} bytes`);
-    }
-  } finally {
-    answer.release();
-  }
-}
-
-function rangeHeaders(offset: number, validator: string | undefined): Record<string, string> {
-  if (offset === 0) return {};
-  return { range: `bytes=${offset}-`, ...(validator === undefined ? {} : { 'if-range': validator }) };
 }
 
 /**
- * Makes the partial file fit what the server is about to send, and returns the file's whole size, infinite if nobody
- * knows it.
+ * How large the parts are that are fetched at a time: large enough that asking for them costs little, small enough that
+ * all connections have work until the end. Without a digest nobody would find a part that a loss of power took, so
+ * such a file is fetched in one.
  */
-async function matchAnswer(answer: Answer, transfer: Transfer, partial: PartialFile): Promise<number> {
-  const { response } = answer;
-  const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
-  if (response.status === 206 && Number(range?.[1]) !== partial.sizeBytes) {
-    await partial.clear();
-    throw new ConnectionFailure('the server sent another range than was asked for');
-  }
-  // A server that ignores the range, or has a newer version, sends everything from the start.
-  if (response.status !== 206) await partial.clear();
-  const announced = response.status === 206 ? range?.[2] : response.headers.get('content-length');
-  const total = /^\d+$/.test(announced ?? '') ? Number(announced) : undefined;
-  if (total !== undefined && transfer.sizeBytes !== undefined && total !== transfer.sizeBytes) {
-    throw new CorruptDownload(
-      transfer.name,
-      `${transfer.sizeBytes} bytes`,
-      `an announcement of ${total} bytes`,
-    );
-  }
-  return transfer.sizeBytes ?? total ?? Number.POSITIVE_INFINITY;
+function segmentBytesOf({ sizeBytes, digest }: Transfer, settings: HubSettings): number | undefined {
+  const { connections, tuning } = settings;
+  if (sizeBytes === undefined || digest === undefined || connections === 1) return undefined;
+  if (sizeBytes < tuning.parallelBytes) return undefined;
+  const shares = Math.ceil(sizeBytes / (4 * connections));
+  return Math.min(Math.max(shares, tuning.leastSegmentBytes), tuning.mostSegmentBytes);
 }
 
-/** The chunks of the body; a connection without a byte for too long counts as cut. */
-async function* readBody(answer: Answer, settings: HubSettings): AsyncGenerator<Uint8Array> {
-  const reader = answer.response.body?.getReader();
-  while (reader !== undefined) {
-    const { done, value } = await orIdle(reader.read(), settings.tuning.idleTimeoutMs).catch(
-      (error: unknown) => {
-        if (settings.signal?.aborted) throw abortedError(settings.signal);
-        if (error instanceof ConnectionFailure) throw error;
-        throw connectionFailure('the connection was cut', error);
-      },
-    );
-    if (done) return;
-    yield value;
-  }
-}
-
-async function orIdle<Result>(read: Promise<Result>, idleTimeoutMs: number): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const idle = new Promise<never>((_, reject) => {
-    const onIdle = () => reject(new ConnectionFailure(`no byte came for ${idleTimeoutMs / 1000} s`));
-    timer = setTimeout(onIdle, idleTimeoutMs);
-  });
-  return Promise.race([read, idle]).finally(() => clearTimeout(timer));
-}
-
-/** Turns the reason of an interrupted download into the error a user gets. */
-async function explain(
-  error: unknown,
-  transfer: Transfer,
-  partial: PartialFile,
-  settings: HubSettings,
-): Promise<unknown> {
-  if (isDiskFull(error)) {
-    const { name, sizeBytes } = transfer;
-    const directory = dirname(transfer.partialPath);
-    return diskFullError(error, { directory, name, keptBytes: partial.sizeBytes, sizeBytes });
-  }
-  const isConnection =
-    error instanceof ConnectionFailure || (error instanceof HttpFailure && isTransient(error));
-  return isConnection ? downloadFailed(error, transfer, partial.sizeBytes, settings) : error;
-}
-
-function downloadFailed(cause: Error, transfer: Transfer, keptBytes: number, settings: HubSettings) {
-  const of = transfer.sizeBytes === undefined ? '' : ` of ${formatBytes(transfer.sizeBytes)}`;
-  const kept =
-    keptBytes === 0
-      ? 'Run it again to try once more.'
-      : `${keptBytes} bytes (${formatBytes(keptBytes)}${of}) are kept; run it again to continue from there.`;
-  return createError(
-    'DOWNLOAD_FAILED',
-    `Downloading ${transfer.name} failed: ${cause.message}. ${kept}${mirrorAdvice(cause, settings)}`,
-    { cause, details: { file: transfer.name, keptBytes, totalBytes: transfer.sizeBytes } },
-  );
-}
-
-/** What to do when a host name is unknown. */
-export function mirrorAdvice(cause: Error, settings: HubSettings): string {
-  const isNameFailure =
-    cause instanceof ConnectionFailure && /^(ENOTFOUND|EAI_AGAIN)$/.test(cause.systemCode ?? '');
-  if (!isNameFailure) return '';
-  return (
-    ` If ${new URL(settings.endpoint).host} is blocked or out of reach here, set HF_ENDPOINT ` +
-    'to a mirror of the hub.'
-  );
+async function verifyDigest(transfer: Transfer, partial: PartialFile, settings: HubSettings): Promise<void> {
+  const received = await partial.digest(settings.signal);
+  if (transfer.digest === undefined || received === transfer.digest.hex) return;
+  const { algorithm, hex } = transfer.digest;
+  throw new CorruptDownload(transfer.name, `${algorithm} ${hex}`, received);
 }

@@ -1,7 +1,18 @@
 import type { LoadProgress } from '../model/types.js';
+import type { MemoryFit } from './memory.js';
 
 /** How a download goes on: the `download` member of {@link LoadProgress}. */
 export type DownloadProgress = Extract<LoadProgress, { stage: 'download' }>;
+
+/** What is worth knowing of a model before it is fetched. */
+export interface ModelWarning {
+  readonly kind: 'memory';
+  /** For people. */
+  readonly message: string;
+  /** Path of the file in the repository. */
+  readonly file: string;
+  readonly fit: MemoryFit;
+}
 
 /** Where cached models are kept. */
 export interface CacheOptions {
@@ -25,8 +36,18 @@ export interface ResolveModelOptions extends CacheOptions {
    * false: what is in the cache is used without asking.
    */
   update?: boolean;
+  /**
+   * Connections over which a file of 32 MiB or more is fetched, 1 to 16. Default 4. Servers that do not send parts of
+   * files are asked over one.
+   */
+  connections?: number;
   /** Told about ten times a second how the download goes on, and once for each file when it is complete. */
   onProgress?: (progress: DownloadProgress) => void;
+  /**
+   * Told before a download begins that the model will not fit this machine's memory. It is downloaded all the same.
+   * Without a listener nothing is estimated.
+   */
+  onWarning?: (warning: ModelWarning) => void;
   /** Cancels the download; what was received is kept and resumed by the next call. */
   signal?: AbortSignal;
 }

@@ -1,9 +1,10 @@
 import { createError } from '../errors.js';
 import { type Digest, digestOfHeaders, stripEtag } from './digest.js';
+import { mirrorAdvice } from './download-errors.js';
 import { ConnectionFailure, connectionFailure, HttpFailure, request } from './http.js';
 import { withRetries } from './retry.js';
 import type { HubSettings } from './settings.js';
-import { fetchFile, mirrorAdvice } from './transfer.js';
+import { fetchFile } from './transfer.js';
 import type { UrlSource } from './types.js';
 import { UrlCache, versionOf } from './url-cache.js';
 
@@ -47,7 +48,7 @@ export async function resolveUrlModel(source: UrlSource, settings: HubSettings):
     await cache.complete(version, remote.etag);
     return cache.pathOf(version, first);
   } catch (error) {
-    throw explain(error, source, settings);
+    throw explainUrlFailure(error, source, settings);
   }
 }
 
@@ -101,7 +102,8 @@ async function requireGguf(response: Response, url: string): Promise<void> {
   );
 }
 
-function explain(error: unknown, { url }: UrlSource, settings: HubSettings): unknown {
+/** The error a user gets for what went wrong while asking a web server. */
+export function explainUrlFailure(error: unknown, { url }: UrlSource, settings: HubSettings): unknown {
   if (error instanceof ConnectionFailure) {
     const message = `${url} cannot be fetched: ${error.message}. Check the connection and run it again.`;
     return createError('DOWNLOAD_FAILED', `${message}${mirrorAdvice(error, settings)}`, { cause: error });

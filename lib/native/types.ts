@@ -104,6 +104,10 @@ export interface NativeContext {
   readonly batchSize: number;
   readonly sequences: number;
   readonly canShift: boolean;
+  /** Bytes of keys, values and states, on all devices together. */
+  readonly cacheBytes: number;
+  /** Bytes of buffers for intermediate results. */
+  readonly computeBytes: number;
 }
 
 /** Sampling options as the addon takes them; validated before they get there. */

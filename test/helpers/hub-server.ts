@@ -29,8 +29,10 @@ export interface Misbehaviour {
   sizeError?: number;
   /** Sends everything, whatever range was asked for. */
   ignoresRange?: boolean;
-  /** Sends no more than this. */
+  /** Sends no more than this over each connection. */
   bytesPerSecond?: number;
+  /** Answers 429 to requests for bytes while so many are being answered. */
+  mostStreams?: number;
   /** Accepts requests and never answers. */
   hangs?: boolean;
   /** Sends headers and this many bytes, then nothing for ever. */
@@ -68,6 +70,9 @@ export class HubServer implements AsyncDisposable {
   readonly repositories: Record<string, HubRepository>;
   readonly files: Record<string, PlainFile> = {};
   misbehaviour: Misbehaviour = {};
+  /** Most files that were being sent at a time. */
+  mostStreams = 0;
+  #streams = 0;
   /** The hub's address; it stays the same after the server is closed. */
   url = '';
   readonly #hub: Server;
@@ -198,14 +203,15 @@ export class HubServer implements AsyncDisposable {
     response: ServerResponse,
   ): void {
     const { failures, sizeError = 0, corrupts, cutAfterBytes, ignoresRange } = this.misbehaviour;
-    const failure = failures?.shift();
+    const isBusy = this.#streams >= (this.misbehaviour.mostStreams ?? Number.POSITIVE_INFINITY);
+    const failure = isBusy ? { status: 429 } : failures?.shift();
     const bytes = resize(original, sizeError, corrupts ?? false);
     const isFresh = log.ifRange === undefined || log.ifRange === headers.etag;
     const range = ignoresRange || !isFresh ? null : /^bytes=(\d+)-(\d*)$/.exec(log.range ?? '');
     const start = Number(range?.[1] ?? 0);
     const end = Math.min(range?.[2] ? Number(range[2]) + 1 : bytes.length, bytes.length);
     if (failure) {
-      fail(response, failure.status, failure.headers);
+      fail(response, failure.status, 'headers' in failure ? failure.headers : {});
     } else if (range && start >= bytes.length) {
       fail(response, 416, { 'content-range': `bytes */${bytes.length}` });
     } else {
@@ -223,12 +229,16 @@ export class HubServer implements AsyncDisposable {
     const { bytesPerSecond, stallsAfterBytes } = this.misbehaviour;
     const limit = Math.min(cutAfter ?? bytes.length, stallsAfterBytes ?? bytes.length, bytes.length);
     const chunkSize = bytesPerSecond === undefined ? 64 << 10 : Math.max(1, Math.floor(bytesPerSecond / 50));
+    this.#streams += 1;
+    this.mostStreams = Math.max(this.mostStreams, this.#streams);
     for (let at = 0; at < limit && !response.destroyed; at += chunkSize) {
       const chunk = bytes.subarray(at, Math.min(at + chunkSize, limit));
       await new Promise((resolve) => response.write(chunk, resolve));
       log.sentBytes += chunk.length;
-      if (bytesPerSecond !== undefined) await new Promise((resolve) => setTimeout(resolve, 20));
+      if (bytesPerSecond !== undefined && at + chunkSize < limit)
+        await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    this.#streams -= 1;
     if (limit === bytes.length) response.end();
     else if (cutAfter !== undefined) response.destroy();
   }

@@ -27,7 +27,7 @@ async function prepare(files: Record<string, Buffer> = { [file]: model }) {
   const blob = join(repository, 'blobs', sha256(model));
   const resolve = (options: ResolveModelOptions = {}, tuning = fastTuning) =>
     resolveModelWith(source, { cacheDirectory, endpoint: hub.url, offline: false, ...options }, tuning);
-  return { hub, cacheDirectory, repository, blob, partial: `${blob}.incomplete`, resolve };
+  return { hub, cacheDirectory, repository, blob, partial: `${blob}.llama-native.incomplete`, resolve };
 }
 
 /** Leaves bytes as a download that was interrupted would. */

@@ -16,7 +16,12 @@ afterAll(() => compiled[Symbol.dispose]());
 async function prepare() {
   const hub = await startHub({ 'maker/tiny-GGUF': { commit, files: { 'tiny-Q4_K_M.gguf': model } } });
   const cacheDirectory = await temporaryDirectory();
-  const partial = join(cacheDirectory, 'models--maker--tiny-GGUF', 'blobs', `${sha256(model)}.incomplete`);
+  const partial = join(
+    cacheDirectory,
+    'models--maker--tiny-GGUF',
+    'blobs',
+    `${sha256(model)}.llama-native.incomplete`,
+  );
   const start = (shellPrefix?: string) =>
     new HubChild(compiled, source, { cacheDirectory, endpoint: hub.url, offline: false }, shellPrefix);
   return { hub, partial, start };
