@@ -1,0 +1,4 @@
+/** Checkpoints whose linear layers were quantized with GPTQ. */
+export { type RequantizeType, requantizeTypes } from './choose-type.js';
+export { type GptqLayerResult, type GptqTensors, gptqTensors } from './gptq-tensors.js';
+export { type GptqSettings, readGptqSettings } from './settings.js';
