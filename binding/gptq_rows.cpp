@@ -159,8 +159,7 @@ void QuantizeRows(const Work& work, int64_t first, int64_t count, Deviation& dev
   Dequantize(work.layer, first, count, values.data());
   float floats[tensor_piece_length];
   for (int64_t row = 0; row < count; row++) {
-    uint8_t* target =
-        work.target + (first - work.first_row + row) * ggml_row_size(work.type, length);
+    uint8_t* target = work.target + (first - work.first_row + row) * ggml_row_size(work.type, length);
     for (int64_t done = 0; done < length; done += tensor_piece_length) {
       const int64_t size = std::min(tensor_piece_length, length - done);
       const double* exact = values.data() + row * length + done;
@@ -179,7 +178,8 @@ void QuantizeRows(const Work& work, int64_t first, int64_t count, Deviation& dev
 
 // Whether the type takes the numbers as they are: with them, only scale and offset are rounded.
 bool KeepsNumbers(const Layer& layer, ggml_type type) {
-  const bool fits = layer.bits == 4 ? type == GGML_TYPE_Q4_0 || type == GGML_TYPE_Q4_1 : type == GGML_TYPE_Q8_0;
+  const bool fits =
+      layer.bits == 4 ? type == GGML_TYPE_Q4_0 || type == GGML_TYPE_Q4_1 : type == GGML_TYPE_Q8_0;
   if (!fits) return false;
   for (int64_t input = 0; input < layer.inputs; input++) {
     if (layer.groups[input] != layer.groups[input / block_length * block_length]) return false;
@@ -212,7 +212,8 @@ Layer ReadLayer(const Napi::Object& object) {
   const int bits = ReadInteger(object.Get("bits"), "bits", 4, 8);
   const int64_t inputs = ReadInteger(object.Get("inputs"), "inputs", block_length, 1 << 30);
   const int64_t outputs = ReadInteger(object.Get("outputs"), "outputs", 1, 1 << 30);
-  if ((bits != 4 && bits != 8) || inputs % block_length != 0) Refuse("4 or 8 bits and whole blocks of 32 inputs");
+  if ((bits != 4 && bits != 8) || inputs % block_length != 0)
+    Refuse("4 or 8 bits and whole blocks of 32 inputs");
   const auto weights = ReadArray<Napi::Uint32Array>(object, "weights", napi_uint32_array);
   const auto scales = ReadArray<Napi::Float32Array>(object, "scales", napi_float32_array);
   const auto zeros = ReadArray<Napi::Uint8Array>(object, "zeros", napi_uint8_array);
@@ -227,8 +228,7 @@ Layer ReadLayer(const Napi::Object& object) {
   for (int64_t input = 0; input < inputs; input++) {
     if (groups.Data()[input] < 0 || groups.Data()[input] >= group_count) Refuse("groups that there are");
   }
-  return {bits,           inputs,        outputs,      weights.Data(), scales.Data(),
-          zeros.Data(), groups.Data()};
+  return {bits, inputs, outputs, weights.Data(), scales.Data(), zeros.Data(), groups.Data()};
 }
 
 bool IsTarget(ggml_type type) {

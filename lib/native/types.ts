@@ -376,3 +376,18 @@ export interface NativeChatMessage {
 }
 
 export type MemoryOperation = 'remove' | 'copy' | 'keep' | 'clear' | 'shift';
+
+/** A linear layer that GPTQ quantized: weight = scale * (number - zero), both by group and output. */
+export interface NativeGptqLayer {
+  readonly bits: 4 | 8;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** [inputs * bits / 32, outputs] */
+  readonly weights: Uint32Array;
+  /** [groups, outputs] */
+  readonly scales: Float32Array;
+  /** [groups, outputs] */
+  readonly zeros: Uint8Array;
+  /** Group of each input. */
+  readonly groups: Int32Array;
+}

@@ -30,7 +30,8 @@ export function chooseType(
 ): LayerTarget {
   const exact = exactType(layer, isSymmetric);
   const asked = wanted.type?.toUpperCase();
-  if (exact !== undefined && (asked === undefined || asked === exact)) return { type: exact, keepsNumbers: true };
+  if (exact !== undefined && (asked === undefined || asked === exact))
+    return { type: exact, keepsNumbers: true };
   return { type: asked ?? fitting(wanted.requantize.toUpperCase(), layer.inputs), keepsNumbers: false };
 }
 

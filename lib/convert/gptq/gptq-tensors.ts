@@ -6,23 +6,8 @@ import { chooseType, defaultRequantizeType, type LayerTarget, type RequantizeTyp
 import { findLayers, type GptqLayer, layerParts } from './layer.js';
 import { type Deviation, layerSource, readWords } from './layer-source.js';
 import type { GptqSettings } from './settings.js';
+import type { GptqLayerResult } from './types.js';
 import { areSymmetric } from './zeros.js';
-
-/** What became of a quantized layer. */
-export interface GptqLayerResult {
-  /** Name of the layer in the checkpoint. */
-  readonly name: string;
-  /** Name of its type in the GGUF file, such as `Q4_1`. */
-  readonly type: string;
-  /** Whether the quantized numbers are the same as in the checkpoint; then only offsets are rounded to halves. */
-  readonly keepsNumbers: boolean;
-  /**
-   * Length of the difference to scale × (number − zero) in double precision, as a part of the length of these weights:
-   * the root of the sum of squares of the one over that of the other.
-   */
-  readonly relativeError: number;
-  readonly bitsPerWeight: number;
-}
 
 /** The tensors of a GPTQ checkpoint as they are to be converted, and what is known of them afterwards. */
 export interface GptqTensors {
@@ -62,9 +47,10 @@ export async function gptqTensors(
     const target = chooseType(layer, isSymmetric, { type, requantize });
     planned.push({ layer, target, deviation: { errorSquares: 0, weightSquares: 0 } });
   }
-  const layers = planned.map(({ layer, target, deviation }) =>
-    layerSource(checkpoint, layer, settings.zeroFormat, target, deviation),
-  );
+  const layers = planned.map((plan) => ({
+    ...layerSource(checkpoint, plan.layer, settings.zeroFormat, plan.target, plan.deviation),
+    result: () => resultOf(plan),
+  }));
   const others = await otherTensors(checkpoint, planned);
   const sources = [...layers, ...others].sort((first, second) => (first.name < second.name ? -1 : 1));
   return { sources, results: () => planned.map(resultOf) };
@@ -83,10 +69,7 @@ async function otherTensors(
  * Quantizers gave each layer a bias, of zeros where the model has none. Those go, but for the layers that have a bias in
  * Qwen 2. What one layer of a model has, all have.
  */
-async function uselessBiases(
-  checkpoint: Checkpoint,
-  planned: readonly PlannedLayer[],
-): Promise<Set<string>> {
+async function uselessBiases(checkpoint: Checkpoint, planned: readonly PlannedLayer[]): Promise<Set<string>> {
   const isQwen2 = checkpoint.config.model_type === 'qwen2';
   const byPart = new Map<string, string[]>();
   for (const { layer } of planned) {
@@ -108,7 +91,9 @@ async function isZero(checkpoint: Checkpoint, name: string): Promise<boolean> {
   const { type } = checkpoint.tensor(name);
   const bytes = await checkpoint.read(name);
   const numberBytes = type === 'F32' ? 4 : 2;
-  return bytes.every((byte, index) => (index % numberBytes === numberBytes - 1 ? (byte & 0x7f) === 0 : byte === 0));
+  return bytes.every((byte, index) =>
+    index % numberBytes === numberBytes - 1 ? (byte & 0x7f) === 0 : byte === 0,
+  );
 }
 
 function resultOf({ layer, target, deviation }: PlannedLayer): GptqLayerResult {

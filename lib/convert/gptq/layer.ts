@@ -1,5 +1,9 @@
-import { type Checkpoint, type CheckpointTensor, invalidCheckpoint } from '../checkpoint/index.js';
-import { unsupportedCheckpoint } from '../checkpoint/index.js';
+import {
+  type Checkpoint,
+  type CheckpointTensor,
+  invalidCheckpoint,
+  unsupportedCheckpoint,
+} from '../checkpoint/index.js';
 import type { GptqSettings } from './settings.js';
 
 /** A linear layer of a GPTQ checkpoint: weight = scale * (number - zero), both by group of inputs and output. */
@@ -133,11 +137,9 @@ async function readGroups(
   checkShape(checkpoint.folder, index, [inputs]);
   const bytes = await checkpoint.read(index.name);
   if (index.type !== 'I32' && index.type !== 'I64') {
-    throw invalidCheckpoint(
-      checkpoint.folder,
-      `expected I32 for '${index.name}', received ${index.type}.`,
-      { tensor: index.name },
-    );
+    throw invalidCheckpoint(checkpoint.folder, `expected I32 for '${index.name}', received ${index.type}.`, {
+      tensor: index.name,
+    });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const groups = Int32Array.from({ length: inputs }, (_, input) =>

@@ -91,7 +91,10 @@ function refuseOtherMethods(folder: string, values: JsonObject): void {
   if (method !== 'gptq') throw otherMethod(folder, methodNames[method] ?? method.slice(0, 60));
   const format = String(values.checkpoint_format ?? values.format ?? 'gptq').toLowerCase();
   if (values.is_marlin_format === true || (format !== 'gptq' && format !== 'gptq_v2')) {
-    throw otherMethod(folder, `GPTQ in the layout ${values.is_marlin_format ? 'marlin' : format.slice(0, 60)}`);
+    throw otherMethod(
+      folder,
+      `GPTQ in the layout ${values.is_marlin_format ? 'marlin' : format.slice(0, 60)}`,
+    );
   }
 }
 
@@ -123,7 +126,9 @@ function readSettings(folder: string, values: JsonObject): GptqSettings {
   const { bits, group_size: groupSize = 128, desc_act: usesActOrder = false } = values;
   if (!Number.isInteger(bits)) throw invalid('bits', '4 or 8');
   if (bits !== 4 && bits !== 8) {
-    throw unsupportedCheckpoint(folder, `its weights have ${bits} bits; ${supported} can be converted.`, { bits });
+    throw unsupportedCheckpoint(folder, `its weights have ${bits} bits; ${supported} can be converted.`, {
+      bits,
+    });
   }
   if (!Number.isSafeInteger(groupSize) || (groupSize !== -1 && (groupSize as number) < 1)) {
     throw invalid('group_size', 'a whole number from 1, or -1 for one group');
