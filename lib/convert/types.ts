@@ -6,23 +6,24 @@ import type { ConvertType } from './tensors/output-type.js';
 /** Type of most tensors of a converted file. */
 export type ConvertedType = ConvertType | RequantizeType | 'q4_0';
 
-/** How far a conversion is. */
-export type ConvertProgress =
-  | {
-      readonly stage: 'convert';
-      /** Name of the tensor that is written, as in the GGUF file. */
-      readonly tensor: string;
-      /** Its number, from 1. */
-      readonly tensorNumber: number;
-      readonly tensorCount: number;
-      /** Bytes of tensors that are written. */
-      readonly writtenBytes: number;
-      /** Bytes of all tensors of the GGUF file. */
-      readonly totalBytes: number;
-      /** After a layer that was quantized with GPTQ: what became of it. */
-      readonly layer?: GptqLayerResult;
-    }
-  | DownloadProgress;
+/** How far the conversion itself is. */
+export interface ConversionProgress {
+  readonly stage: 'convert';
+  /** Name of the tensor that is written, as in the GGUF file. */
+  readonly tensor: string;
+  /** Its number, from 1. */
+  readonly tensorNumber: number;
+  readonly tensorCount: number;
+  /** Bytes of tensors that are written. */
+  readonly writtenBytes: number;
+  /** Bytes of all tensors of the GGUF file. */
+  readonly totalBytes: number;
+  /** After a layer that was quantized with GPTQ: what became of it. */
+  readonly layer?: GptqLayerResult;
+}
+
+/** How far a conversion and what goes before it is. */
+export type ConvertProgress = ConversionProgress | DownloadProgress;
 
 /** Options of {@link convert}. */
 export interface ConvertOptions extends OutputOptions {

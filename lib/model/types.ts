@@ -1,7 +1,9 @@
+import type { ConversionProgress } from '../convert/types.js';
 import type { PrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import type { IsolateOptions } from '../isolate/index.js';
 import type { CacheType } from '../native/addon.js';
 import type { AdapterOptions } from './adapters.js';
+import type { LoadConvertOptions } from './convert-source.js';
 import type { SpeculativeOptions } from './speculative.js';
 
 /** What happens while a model is fetched and loaded. */
@@ -14,6 +16,7 @@ export type LoadProgress =
       readonly totalBytes: number;
       readonly bytesPerSecond: number;
     }
+  | ConversionProgress
   | {
       readonly stage: 'load';
       /** From 0 to 1. */
@@ -80,6 +83,8 @@ export interface LoadModelOptions {
    * the environment variable `LLAMA_NATIVE_ISOLATE` is `1`.
    */
   isolate?: boolean | IsolateOptions;
+  /** How a checkpoint with safetensors is converted before it is loaded. Default: `{ type: 'q8_0' }`; GPTQ stays GPTQ. */
+  convert?: LoadConvertOptions;
   /** A Jinja chat template to use instead of the model's own. */
   chatTemplate?: string;
   /** Where downloaded models are kept; for prompts that were read see `prefixCache`. Default: the Hugging Face cache (`HF_HOME`, `HF_HUB_CACHE`). */
@@ -88,7 +93,7 @@ export interface LoadModelOptions {
   token?: string;
   /** The hub's address. Default: `HF_ENDPOINT`, then the Hugging Face hub. */
   endpoint?: string;
-  /** Told about download and load as they go on. */
+  /** Told about download, conversion and load as they go on. */
   onProgress?: (progress: LoadProgress) => void;
   /** Cancels the download or the load. */
   signal?: AbortSignal;

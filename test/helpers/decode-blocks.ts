@@ -11,8 +11,10 @@ export function decodeBlocks(type: string, bytes: Uint8Array): Float64Array {
     Float64Array.from({ length: (bytes.byteLength / blockBytes) * 32 }, (_, position) =>
       value(Math.floor(position / 32) * blockBytes, position % 32),
     );
-  const nibble = (at: number, index: number) => ((bytes[at + (index % 16)] as number) >> (index < 16 ? 0 : 4)) & 15;
-  if (type === 'F32') return Float64Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(i * 4, true));
+  const nibble = (at: number, index: number) =>
+    ((bytes[at + (index % 16)] as number) >> (index < 16 ? 0 : 4)) & 15;
+  if (type === 'F32')
+    return Float64Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(i * 4, true));
   if (type === 'F16') return Float64Array.from({ length: bytes.length / 2 }, (_, i) => half(i * 2));
   if (type === 'Q4_0') return blocks(18, (start, index) => half(start) * (nibble(start + 2, index) - 8));
   if (type === 'Q4_1') {

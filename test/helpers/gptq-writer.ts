@@ -66,7 +66,10 @@ export function quantizeLayer(
       weights[output * inputs + input] = scale * (stored - zero);
     }
   }
-  return { tensors: pack(name, { numbers, scales, zeros, groups, outputs, inputs, groupCount, layout }), weights };
+  return {
+    tensors: pack(name, { numbers, scales, zeros, groups, outputs, inputs, groupCount, layout }),
+    weights,
+  };
 }
 
 /** With act-order, groups are runs of a shuffled order of the inputs. */
@@ -80,7 +83,10 @@ function groupsOf(inputs: number, { groupSize, actOrder }: GptqLayout): Int32Arr
   return groups;
 }
 
-function rangeOf(values: readonly number[], { bits, symmetric }: GptqLayout): { scale: number; zero: number } {
+function rangeOf(
+  values: readonly number[],
+  { bits, symmetric }: GptqLayout,
+): { scale: number; zero: number } {
   const largest = 2 ** bits - 1;
   const low = Math.min(0, ...values);
   const high = Math.max(0, ...values);
@@ -121,7 +127,12 @@ function pack(name: string, parts: Parts): TensorToWrite[] {
     const word = Math.floor(index / perWord);
     qzeros[word] = (qzeros[word] as number) + stored * 2 ** ((index % perWord) * layout.bits);
   }
-  const tensor = (part: string, type: string, shape: number[], values: Uint32Array | Int32Array | Uint16Array) => ({
+  const tensor = (
+    part: string,
+    type: string,
+    shape: number[],
+    values: Uint32Array | Int32Array | Uint16Array,
+  ) => ({
     name: `${name}.${part}`,
     type,
     shape,

@@ -8,7 +8,12 @@ import { unpackZeros } from '../../lib/convert/gptq/zeros.js';
 import { rowsByteSize } from '../../lib/convert/tensors/convert-rows.js';
 import { randomNumbers } from '../helpers/checkpoint-weights.js';
 import { decodeBlocks } from '../helpers/decode-blocks.js';
-import { type GptqLayout, type QuantizedLayer, quantizeConfig, quantizeLayer } from '../helpers/gptq-writer.js';
+import {
+  type GptqLayout,
+  type QuantizedLayer,
+  quantizeConfig,
+  quantizeLayer,
+} from '../helpers/gptq-writer.js';
 import { decodeHalf, encodeHalf } from '../helpers/half.js';
 import { writeShards } from '../helpers/safetensors.js';
 
@@ -29,7 +34,10 @@ function matrix(): Float32Array {
 async function convertLayer(layer: QuantizedLayer, layout: GptqLayout, type?: 'f16' | 'f32' | 'q8_0') {
   const folder = await mkdtemp(join(parent, 'layer-'));
   await writeShards(folder, layer.tensors);
-  await writeFile(join(folder, 'config.json'), JSON.stringify({ quantization_config: quantizeConfig(layout) }));
+  await writeFile(
+    join(folder, 'config.json'),
+    JSON.stringify({ quantization_config: quantizeConfig(layout) }),
+  );
   const checkpoint = await Checkpoint.open(folder);
   try {
     const settings = await readGptqSettings(checkpoint);
@@ -42,7 +50,10 @@ async function convertLayer(layer: QuantizedLayer, layout: GptqLayout, type?: 'f
     const bytes = Buffer.alloc(rowBytes * outputs);
     // In pieces that do not fall together with anything.
     for (let row = 0; row < outputs; row += 7) {
-      await source.read(row * rowBytes, bytes.subarray(row * rowBytes, Math.min(row + 7, outputs) * rowBytes));
+      await source.read(
+        row * rowBytes,
+        bytes.subarray(row * rowBytes, Math.min(row + 7, outputs) * rowBytes),
+      );
     }
     return { type: source.type, values: decodeBlocks(source.type, bytes), result: results()[0] };
   } finally {
@@ -63,7 +74,13 @@ function relativeError(values: Float64Array, exact: Float64Array): number {
 const layouts = ([4, 8] as const).flatMap((bits) =>
   [32, 64, 128, -1].flatMap((groupSize) =>
     [true, false].flatMap((symmetric) =>
-      (['gptq', 'gptq_v2'] as const).map((format) => ({ bits, groupSize, symmetric, format, actOrder: false })),
+      (['gptq', 'gptq_v2'] as const).map((format) => ({
+        bits,
+        groupSize,
+        symmetric,
+        format,
+        actOrder: false,
+      })),
     ),
   ),
 );
@@ -99,7 +116,9 @@ describe.each(layouts)('$bits bits, group size $groupSize, symmetric $symmetric,
     const { values } = await convertLayer(layer, layout, 'f32');
     expect(values).toEqual(Float64Array.from(layer.weights, Math.fround));
     const halves = await convertLayer(layer, layout, 'f16');
-    expect(halves.values).toEqual(Float64Array.from(layer.weights, (value) => decodeHalf(encodeHalf(Math.fround(value)))));
+    expect(halves.values).toEqual(
+      Float64Array.from(layer.weights, (value) => decodeHalf(encodeHalf(Math.fround(value)))),
+    );
   });
 });
 

@@ -20,15 +20,33 @@ export function describeDownload(progress: Extract<LoadProgress, { stage: 'downl
   return parts.join(' · ');
 }
 
+/** Text of a conversion at the end of its bar: `1.2 GB of 4.1 GB · blk.3.ffn_up.weight`. */
+export function describeConversion(progress: Extract<LoadProgress, { stage: 'convert' }>): string {
+  const { writtenBytes, totalBytes, tensor } = progress;
+  return `${formatBytes(writtenBytes)} of ${formatBytes(totalBytes)} · ${tensor}`;
+}
+
+function detailOf(progress: LoadProgress): string {
+  if (progress.stage === 'load') return '';
+  return progress.stage === 'convert' ? describeConversion(progress) : describeDownload(progress);
+}
+
+function subjectOf(progress: LoadProgress): string {
+  return progress.stage === 'download' ? `download ${progress.file}` : progress.stage;
+}
+
 function fractionOf(progress: LoadProgress): number {
   if (progress.stage === 'load') {
     return progress.fraction;
+  }
+  if (progress.stage === 'convert') {
+    return progress.totalBytes > 0 ? progress.writtenBytes / progress.totalBytes : 0;
   }
   return progress.totalBytes > 0 ? progress.downloadedBytes / progress.totalBytes : 0;
 }
 
 function titleOf(progress: LoadProgress): string {
-  return progress.stage === 'load' ? 'Loading' : 'Downloading';
+  return { load: 'Loading', convert: 'Converting', download: 'Downloading' }[progress.stage];
 }
 
 /**
@@ -52,6 +70,11 @@ export async function createProgressDisplay(channel: Channel): Promise<ProgressD
     if (progress.stage === 'download') {
       channel.write(`${channel.colours.dim(`Downloading ${progress.file}`)}\n`);
     }
+    if (progress.stage === 'convert') {
+      channel.write(
+        `${channel.colours.dim('Converting the checkpoint to GGUF, once; the next time it is loaded at once')}\n`,
+      );
+    }
     bar = new cliProgress.SingleBar({
       stream: channel.stream,
       format: `${titleOf(progress)} {bar} {percentage}% {detail}`,
@@ -67,14 +90,13 @@ export async function createProgressDisplay(channel: Channel): Promise<ProgressD
 
   return {
     update(progress) {
-      const subject = progress.stage === 'load' ? 'load' : `download ${progress.file}`;
+      const subject = subjectOf(progress);
       if (subject !== current) {
         finish();
         start(progress);
         current = subject;
       }
-      const detail = progress.stage === 'load' ? '' : describeDownload(progress);
-      bar?.update(fractionOf(progress), { detail });
+      bar?.update(fractionOf(progress), { detail: detailOf(progress) });
     },
     finish,
   };
