@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { isJsonObject, type JsonObject } from '../checkpoint/index.js';
 import type { MetadataBuilder } from '../metadata-builder.js';
+import { modelFolderName } from './folder-name.js';
 import { type ModelCard, readModelCard } from './model-card.js';
 import { type NameParts, nameParts, sizeLabelOf, titleOf } from './model-name.js';
 
@@ -16,7 +17,7 @@ export async function addGeneralMetadata(
   metadata.string('general.type', 'model');
   addSampling(metadata, await readGenerationConfig(folder));
   const names = combineNames(card, config, folder, parameterCount);
-  metadata.string('general.name', names.name ?? basename(resolve(folder)));
+  metadata.string('general.name', names.name ?? modelFolderName(folder));
   metadata.string('general.author', textOf(card, 'author', 'model_author', 'model_creator'));
   metadata.string('general.version', names.version);
   metadata.string('general.organization', names.organization);
@@ -76,7 +77,7 @@ function combineNames(
   const path = config._name_or_path;
   const isName = typeof path === 'string' && path.split('/').length <= 2;
   const fromConfig = isName ? titled(nameParts(path, parameterCount)) : {};
-  const fromFolder = titled(nameParts(basename(resolve(folder)), parameterCount));
+  const fromFolder = titled(nameParts(modelFolderName(folder), parameterCount));
   const all = [fromCard, fromConfig, fromFolder];
   const first = (key: keyof NameParts) => all.map((parts) => parts[key]).find((value) => value !== undefined);
   return {

@@ -1,0 +1,9 @@
+import { basename, dirname, resolve } from 'node:path';
+
+/** Name of the folder of a model; in the cache of the hub, whose folders are called by commits, of the repository. */
+export function modelFolderName(folder: string): string {
+  const path = resolve(folder);
+  const snapshots = dirname(path);
+  const [, repository] = /^models--.+?--(.+)$/.exec(basename(dirname(snapshots))) ?? [];
+  return basename(snapshots) === 'snapshots' && repository !== undefined ? repository : basename(path);
+}
