@@ -46,15 +46,24 @@ struct Deviation {
   throw Failure("INVALID_ARGUMENT", "Expected " + expected + ".");
 }
 
+// Eight numbers of four bits as eight bytes.
+uint64_t Spread(uint32_t packed) {
+  uint64_t spread = packed;
+  spread = (spread | spread << 16) & 0x0000FFFF0000FFFF;
+  spread = (spread | spread << 8) & 0x00FF00FF00FF00FF;
+  return (spread | spread << 4) & 0x0F0F0F0F0F0F0F0F;
+}
+
 template <int bits>
 void UnpackBlock(const Layer& layer, int64_t block, int64_t output, uint8_t* quants) {
-  constexpr int per_word = 32 / bits;
-  constexpr uint32_t mask = (1U << bits) - 1;
   const uint32_t* words = layer.weights + block * bits * layer.outputs + output;
   for (int word = 0; word < bits; word++) {
     const uint32_t packed = words[word * layer.outputs];
-    for (int index = 0; index < per_word; index++) {
-      quants[word * per_word + index] = static_cast<uint8_t>(packed >> (index * bits) & mask);
+    if (bits == 4) {
+      const uint64_t bytes = Spread(packed);
+      std::memcpy(quants + word * sizeof(bytes), &bytes, sizeof(bytes));
+    } else {
+      std::memcpy(quants + word * sizeof(packed), &packed, sizeof(packed));
     }
   }
 }
@@ -106,8 +115,8 @@ void WriteBlock(ggml_type type, const uint8_t* quants, float scale, int zero, ui
       target[index] = static_cast<uint8_t>(quants[index] | quants[index + 16] << 4);
     }
   }
-  int64_t sum = 0;
-  int64_t squares = 0;
+  int sum = 0;
+  int squares = 0;
   for (int index = 0; index < block_length; index++) {
     const int number = quants[index] - zero;
     sum += number;
@@ -117,9 +126,9 @@ void WriteBlock(ggml_type type, const uint8_t* quants, float scale, int zero, ui
   const double exact_scale = scale;
   const double slope = written_scale - exact_scale;
   const double shift = written_offset + written_scale * zero;
-  deviation.error_squares += slope * slope * static_cast<double>(squares) +
-                             2 * slope * shift * static_cast<double>(sum) + block_length * shift * shift;
-  deviation.weight_squares += exact_scale * exact_scale * static_cast<double>(squares);
+  deviation.error_squares += slope * slope * squares +
+                             2 * slope * shift * sum + block_length * shift * shift;
+  deviation.weight_squares += exact_scale * exact_scale * squares;
 }
 
 // All weights of a block have one group, so that its numbers can stay.
@@ -138,16 +147,37 @@ void CopyBlocks(const Work& work, int64_t first, int64_t count, Deviation& devia
   }
 }
 
+// Scale and zero of each group, one row after the other.
+struct Groups {
+  std::vector<double> scales;
+  std::vector<int> zeros;
+};
+
+Groups CollectGroups(const Layer& layer, int64_t first, int64_t count) {
+  const int64_t group_count = *std::max_element(layer.groups, layer.groups + layer.inputs) + 1;
+  Groups collected;
+  for (int64_t row = first; row < first + count; row++) {
+    for (int64_t group = 0; group < group_count; group++) {
+      collected.scales.push_back(layer.scales[group * layer.outputs + row]);
+      collected.zeros.push_back(layer.zeros[group * layer.outputs + row]);
+    }
+  }
+  return collected;
+}
+
 void Dequantize(const Layer& layer, int64_t first, int64_t count, double* values) {
+  const Groups collected = CollectGroups(layer, first, count);
+  const int64_t group_count = static_cast<int64_t>(collected.scales.size()) / count;
   uint8_t quants[block_length];
   for (int64_t block = 0; block < layer.inputs / block_length; block++) {
     const int32_t* groups = layer.groups + block * block_length;
     for (int64_t row = 0; row < count; row++) {
       UnpackBlock(layer, block, first + row, quants);
+      const double* scales = collected.scales.data() + row * group_count;
+      const int* zeros = collected.zeros.data() + row * group_count;
       double* target = values + row * layer.inputs + block * block_length;
       for (int index = 0; index < block_length; index++) {
-        const int64_t position = groups[index] * layer.outputs + first + row;
-        target[index] = static_cast<double>(layer.scales[position]) * (quants[index] - layer.zeros[position]);
+        target[index] = scales[groups[index]] * (quants[index] - zeros[groups[index]]);
       }
     }
   }
