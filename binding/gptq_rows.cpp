@@ -126,8 +126,7 @@ void WriteBlock(ggml_type type, const uint8_t* quants, float scale, int zero, ui
   const double exact_scale = scale;
   const double slope = written_scale - exact_scale;
   const double shift = written_offset + written_scale * zero;
-  deviation.error_squares += slope * slope * squares +
-                             2 * slope * shift * sum + block_length * shift * shift;
+  deviation.error_squares += slope * slope * squares + 2 * slope * shift * sum + block_length * shift * shift;
   deviation.weight_squares += exact_scale * exact_scale * squares;
 }
 

@@ -141,7 +141,8 @@ for (const symmetric of [true, false]) {
     });
     for (const type of ['Q4_K', 'Q5_K', 'Q6_K', 'Q8_0']) {
       const [errors, weights] = await convertLayer(layer, type);
-      const total = (sums[type] ??= [0, 0]);
+      sums[type] ??= [0, 0];
+      const total = sums[type];
       total[0] += errors;
       total[1] += weights;
     }

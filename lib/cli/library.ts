@@ -16,6 +16,7 @@ type PublicPart = Pick<
   | 'removeCachedModel'
   | 'readGgufMetadata'
   | 'buildAddon'
+  | 'convert'
   | 'getDevices'
   | 'getSystemInfo'
 >;

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { createError } from '../errors.js';
 import { addBuildCommand } from './commands/build.js';
 import { addChatCommand } from './commands/chat.js';
+import { addConvertCommand } from './commands/convert.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addInspectCommand } from './commands/inspect.js';
 import { addListCommand } from './commands/list.js';
@@ -55,6 +56,7 @@ export function createProgram(context: CommandContext): Command {
     addListCommand,
     addRemoveCommand,
     addInspectCommand,
+    addConvertCommand,
     addDoctorCommand,
     addBuildCommand,
   ]) {

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import {
   abortError,
   checkBoolean,
@@ -17,6 +17,7 @@ import { describeModel } from './config/read-config.js';
 import { convertedType, fileTypes } from './file-type.js';
 import { addGeneralMetadata } from './general/general-metadata.js';
 import { type GptqLayerResult, gptqTensors, readGptqSettings, requantizeTypes } from './gptq/index.js';
+import { locateCheckpoint } from './locate-checkpoint.js';
 import { MetadataBuilder } from './metadata-builder.js';
 import { type PlannedTensor, planTensors } from './plan-conversion.js';
 import { withProgress } from './report-progress.js';
@@ -31,10 +32,18 @@ import type { ConvertedType, ConvertOptions, ConvertResult } from './types.js';
  * Tensors are read, converted and written piece by piece; memory does not grow with the model. The file appears under
  * its name when it is whole.
  *
- * @param source a folder with config.json, the tokenizer's files and safetensors files.
+ * @param source a folder with config.json, the tokenizer's files and safetensors files, or `hf:owner/repo[@revision]`,
+ * which is downloaded into the cache of the Hugging Face tools.
  * @param output path of the GGUF file; default: name and type of the model, in the current folder.
  * @throws ConversionError CHECKPOINT_INVALID, CHECKPOINT_UNSUPPORTED; OUTPUT_EXISTS, DISK_FULL, FILE_ACCESS_FAILED,
  * ABORTED, INVALID_ARGUMENT.
+ * @example
+ * ```ts
+ * import { convert } from 'llama-native';
+ *
+ * const { path } = await convert('checkpoints/SmolLM2-135M', 'output.gguf', { type: 'q8_0', overwrite: true });
+ * console.log(path);
+ * ```
  */
 export async function convert(
   source: string,
@@ -42,9 +51,10 @@ export async function convert(
   options: ConvertOptions = {},
 ): Promise<ConvertResult> {
   checkArguments(source, output, options);
-  const checkpoint = await Checkpoint.open(source);
+  const { folder, name } = await locateCheckpoint(source, options);
+  const checkpoint = await Checkpoint.open(folder);
   try {
-    return await convertCheckpoint(checkpoint, output, options);
+    return await convertCheckpoint(checkpoint, name, output, options);
   } finally {
     await checkpoint.close();
   }
@@ -57,7 +67,17 @@ function checkArguments(source: unknown, output: unknown, options: ConvertOption
   if (output !== undefined && (typeof output !== 'string' || output === '')) {
     throw invalidArgument('output', 'the path of a file', output);
   }
-  checkKeys('options', options, ['type', 'requantize', 'onProgress', 'signal', 'overwrite', 'preTokenizer']);
+  checkKeys('options', options, [
+    'type',
+    'requantize',
+    'onProgress',
+    'signal',
+    'overwrite',
+    'preTokenizer',
+    'cacheDirectory',
+    'token',
+    'endpoint',
+  ]);
   if (options.type !== undefined && !convertTypes.includes(options.type)) {
     throw invalidArgument('type', `one of ${convertTypes.join(', ')}`, options.type);
   }
@@ -72,6 +92,7 @@ function checkArguments(source: unknown, output: unknown, options: ConvertOption
 
 async function convertCheckpoint(
   checkpoint: Checkpoint,
+  name: string,
   output: string | undefined,
   options: ConvertOptions,
 ): Promise<ConvertResult> {
@@ -84,8 +105,8 @@ async function convertCheckpoint(
   const tensors = planTensors(folder, layout, sources, wanted);
   const type = results === undefined ? wanted : convertedType(tensors, wanted);
   const parameterCount = countParameters(tensors);
-  const metadata = await describeFile(checkpoint, layout, type, parameterCount, options);
-  const path = output ?? `${basename(resolve(folder))}-${type}.gguf`;
+  const metadata = await describeFile(checkpoint, name, layout, type, parameterCount, options);
+  const path = output ?? `${basename(name)}-${type}.gguf`;
   const totalBytes = tensors.reduce((sum, { byteSize }) => sum + byteSize, 0);
   await writeWholeFile(
     path,
@@ -154,13 +175,14 @@ function countParameters(tensors: readonly PlannedTensor[]): number {
 
 async function describeFile(
   checkpoint: Checkpoint,
+  name: string,
   layout: ModelLayout,
   type: ConvertedType,
   parameterCount: number,
   options: ConvertOptions,
 ): Promise<MetadataBuilder> {
   const metadata = new MetadataBuilder(layout.architecture);
-  await addGeneralMetadata(metadata, checkpoint.folder, checkpoint.config, parameterCount);
+  await addGeneralMetadata(metadata, checkpoint, name, parameterCount);
   layout.addParameters(metadata);
   metadata.uint32('general.file_type', fileTypes[type]);
   metadata.uint32('general.quantization_version', 2);

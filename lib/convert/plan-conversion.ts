@@ -3,6 +3,7 @@ import type { GgufTensorInput } from '../gguf/write.js';
 import type { ModelLayout } from './architectures/index.js';
 import { invalidCheckpoint, unsupportedCheckpoint } from './checkpoint/index.js';
 import { type ConvertType, outputType } from './tensors/output-type.js';
+import { PieceMemory } from './tensors/piece-memory.js';
 import { produceTensor } from './tensors/produce.js';
 import { checkSourceType, type SourceTensor } from './tensors/source-tensor.js';
 import type { TensorChange } from './tensors/tensor-plan.js';
@@ -29,8 +30,9 @@ export function planTensors(
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     return { name, dimensions: [values.length], type: 'F32', byteSize: bytes.byteLength, data: () => bytes };
   });
+  const memory = new PieceMemory();
   const converted = sources.flatMap((source) => {
-    const planned = planTensor(folder, layout, source, wanted);
+    const planned = planTensor(folder, layout, source, wanted, memory);
     return planned === undefined ? [] : [planned];
   });
   const tensors = [...computed, ...converted];
@@ -43,6 +45,7 @@ function planTensor(
   layout: ModelLayout,
   source: SourceTensor,
   wanted: ConvertType,
+  memory: PieceMemory,
 ): PlannedTensor | undefined {
   const plan = layout.planTensor(source.name, source.shape);
   if (plan === 'omit') return undefined;
@@ -63,7 +66,7 @@ function planTensor(
     dimensions,
     type: targetType,
     byteSize: tensorByteSize(tensorTypeByName(targetType) as TensorType, dimensions),
-    data: () => produceTensor({ source, change: plan.change, targetType }),
+    data: () => produceTensor({ source, change: plan.change, targetType }, memory),
     result: source.result,
   };
 }

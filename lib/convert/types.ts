@@ -47,6 +47,12 @@ export interface ConvertOptions extends OutputOptions {
    * Needed only where the error says so.
    */
   preTokenizer?: string;
+  /** Folder of the cache for a source on the hub. Default: that of the Hugging Face tools. */
+  cacheDirectory?: string;
+  /** Access token for a source on the hub. Default: HF_TOKEN or the saved token. */
+  token?: string;
+  /** Address of the hub. Default: HF_ENDPOINT or https://huggingface.co. */
+  endpoint?: string;
 }
 
 /** What {@link convert} made. */

@@ -1,9 +1,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readGgufHeader } from '../../lib/gguf/read-header.js';
 import { randomChanges, writeAdapter } from '../helpers/adapter-files.js';
+import {
+  type SmallCheckpoint,
+  smallCheckpoints,
+  writeSmallCheckpoint,
+} from '../helpers/checkpoint-families.js';
 import { testModelPath } from '../helpers/model.js';
 import { runProgram } from '../helpers/run-program.js';
 
@@ -39,6 +46,8 @@ function docExamplesOf(file: string): Example[] {
 function toProgram(code: string): string {
   const body = code
     .replace(/'(adapters\/[^']+|adapter\.gguf)'/g, 'process.env.ADAPTER')
+    .replace(/'checkpoints\/[^']+'/g, 'process.env.CHECKPOINT')
+    .replace(/'output\.gguf'/g, 'process.env.OUTPUT')
     .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
     .replace(/loadModel\(process\.env\.MODEL\)/g, 'loadModel(process.env.MODEL, {})')
     .replace(
@@ -48,9 +57,11 @@ function toProgram(code: string): string {
     .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
     .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
   const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
-  const load = /const model = await loadModel/.test(body)
-    ? ''
-    : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
+  const isWithoutModel = /from 'llama-native'/.test(body) && !/\bloadModel\b|\bmodel\./.test(body);
+  const load =
+    isWithoutModel || /const model = await loadModel/.test(body)
+      ? ''
+      : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
   const close = load === '' ? '' : '\nawait model.close();\n';
   return `${imports}${load}${body}${close}`;
 }
@@ -69,11 +80,17 @@ const examples = [
 ];
 
 let model: string;
+let folder: string;
 beforeAll(async () => {
   model = await testModelPath();
   const header = await readGgufHeader(model);
   process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
+  folder = await mkdtemp(join(tmpdir(), 'examples-'));
+  const [checkpoint] = smallCheckpoints;
+  process.env.CHECKPOINT = await writeSmallCheckpoint(folder, checkpoint as SmallCheckpoint);
+  process.env.OUTPUT = join(folder, 'output.gguf');
 });
+afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe('every example in the documentation runs', () => {
   it('and there are as many as expected', () => {

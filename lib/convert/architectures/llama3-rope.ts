@@ -20,7 +20,7 @@ export function llama3RopeFactors(model: ModelDescription, rotaryLength: number)
   const oldLength = rope.number('original_max_position_embeddings') ?? 8192;
   const values = Float32Array.from({ length: Math.ceil(rotaryLength / 2) }, (_, index) => {
     const frequency = single(1 / single(base ** single((2 * index) / rotaryLength)));
-    const wavelength = single((2 * Math.PI) / frequency);
+    const wavelength = single(single(2 * Math.PI) / frequency);
     if (wavelength < oldLength / highFactor) return 1;
     if (wavelength > oldLength / lowFactor) return factor;
     const smooth = single(single(single(oldLength / wavelength) - lowFactor) / (highFactor - lowFactor));

@@ -1,23 +1,22 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isJsonObject, type JsonObject } from '../checkpoint/index.js';
+import { type Checkpoint, isJsonObject, type JsonObject } from '../checkpoint/index.js';
 import type { MetadataBuilder } from '../metadata-builder.js';
-import { modelFolderName } from './folder-name.js';
 import { type ModelCard, readModelCard } from './model-card.js';
 import { type NameParts, nameParts, sizeLabelOf, titleOf } from './model-name.js';
 
 /** What tells people about a model. Source: `Metadata` in gguf-py/gguf/metadata.py of the pinned llama.cpp. */
 export async function addGeneralMetadata(
   metadata: MetadataBuilder,
-  folder: string,
-  config: JsonObject,
+  { folder, config }: Pick<Checkpoint, 'folder' | 'config'>,
+  modelName: string,
   parameterCount: number,
 ): Promise<void> {
   const card = await readModelCard(folder);
   metadata.string('general.type', 'model');
   addSampling(metadata, await readGenerationConfig(folder));
-  const names = combineNames(card, config, folder, parameterCount);
-  metadata.string('general.name', names.name ?? modelFolderName(folder));
+  const names = combineNames(card, config, modelName, parameterCount);
+  metadata.string('general.name', names.name ?? modelName);
   metadata.string('general.author', textOf(card, 'author', 'model_author', 'model_creator'));
   metadata.string('general.version', names.version);
   metadata.string('general.organization', names.organization);
@@ -59,11 +58,11 @@ function listOf(card: ModelCard, ...keys: readonly string[]): readonly string[] 
   return typeof value === 'string' ? [value] : value;
 }
 
-/** The card knows best, then the name in config.json, then that of the folder. */
+/** The card knows best, then the name in config.json, then the name of the repository or folder. */
 function combineNames(
   card: ModelCard,
   config: JsonObject,
-  folder: string,
+  modelName: string,
   parameterCount: number,
 ): NameParts {
   const fromCard: NameParts = {
@@ -77,8 +76,8 @@ function combineNames(
   const path = config._name_or_path;
   const isName = typeof path === 'string' && path.split('/').length <= 2;
   const fromConfig = isName ? titled(nameParts(path, parameterCount)) : {};
-  const fromFolder = titled(nameParts(modelFolderName(folder), parameterCount));
-  const all = [fromCard, fromConfig, fromFolder];
+  const fromName = titled(nameParts(modelName, parameterCount));
+  const all = [fromCard, fromConfig, fromName];
   const first = (key: keyof NameParts) => all.map((parts) => parts[key]).find((value) => value !== undefined);
   return {
     name: first('name'),

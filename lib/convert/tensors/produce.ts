@@ -1,4 +1,5 @@
-import { convertTensorRowsInto, rowsByteSize } from './convert-rows.js';
+import { convertTensorRows, convertTensorRowsInto, rowsByteSize } from './convert-rows.js';
+import { type BufferRole, PieceMemory } from './piece-memory.js';
 import type { SourceTensor } from './source-tensor.js';
 import type { TensorChange } from './tensor-plan.js';
 
@@ -16,18 +17,29 @@ interface Piece {
 }
 
 /** Long enough that calls cost nothing, short enough that a few of them are little memory. */
-const pieceBytes = 4 << 20;
+const pieceBytes = 8 << 20;
 
-/** The bytes of a tensor in its new type. While one piece is written, the next one is made. */
-export async function* produceTensor(production: Production): AsyncGenerator<Uint8Array> {
+/**
+ * The bytes of a tensor in its new type. While one piece is written, the next one is made; a piece is overwritten after
+ * the next one was taken.
+ */
+export async function* produceTensor(
+  production: Production,
+  memory = new PieceMemory(),
+): AsyncGenerator<Uint8Array> {
   const pieces = cut(production);
-  let next = pieces.length > 0 ? makePiece(production, pieces[0] as Piece) : undefined;
+  const make = (index: number) => {
+    const piece = pieces[index];
+    return piece === undefined
+      ? undefined
+      : makePiece(production, piece, (role, length) => memory.take(index, role, length));
+  };
+  let next = make(0);
   // A failure of the piece after the one that fails to be written is nobody's.
   next?.catch(() => {});
   for (let index = 0; next !== undefined; index++) {
     const made: Uint8Array = await next;
-    const following = pieces[index + 1];
-    next = following === undefined ? undefined : makePiece(production, following);
+    next = make(index + 1);
     next?.catch(() => {});
     yield made;
   }
@@ -57,33 +69,26 @@ function cut(production: Production): Piece[] {
   return pieces;
 }
 
-async function makePiece(production: Production, piece: Piece): Promise<Uint8Array> {
+type TakeBuffer = (role: BufferRole, length: number) => Buffer;
+
+async function makePiece(production: Production, piece: Piece, take: TakeBuffer): Promise<Uint8Array> {
   const { source, change, targetType } = production;
   const { rowLength, rowCount: allRows } = rowsOf(production);
   const rowBytes = rowsByteSize(source.type, rowLength, 1);
-  let bytes: Uint8Array = Buffer.allocUnsafeSlow(piece.rowCount * rowBytes);
+  let bytes: Uint8Array = take('read', piece.rowCount * rowBytes);
   await source.read(piece.firstRow * rowBytes, bytes);
-  if (change?.kind === 'pair-rotated-rows') bytes = pairRotatedRows(bytes, rowBytes, allRows / change.heads);
+  if (change?.kind === 'pair-rotated-rows') {
+    bytes = pairRotatedRows(bytes, rowBytes, allRows / change.heads, take('move', bytes.byteLength));
+  }
   if (change?.kind === 'add') return addToEach(bytes, source.type, targetType, rowLength, change.value);
   if (source.type === targetType) return bytes;
-  return convertPiece(bytes, source.type, targetType, rowLength);
-}
-
-async function convertPiece(
-  bytes: Uint8Array,
-  sourceType: string,
-  targetType: string,
-  rowLength: number,
-): Promise<Uint8Array> {
-  const rowCount = bytes.byteLength / rowsByteSize(sourceType, rowLength, 1);
-  const target = Buffer.allocUnsafeSlow(rowsByteSize(targetType, rowLength, rowCount));
-  await convertTensorRowsInto(sourceType, targetType, bytes, target, rowLength);
+  const target = take('convert', rowsByteSize(targetType, rowLength, piece.rowCount));
+  await convertTensorRowsInto(source.type, targetType, bytes, target, rowLength);
   return target;
 }
 
 /** Transformers turns element i together with i + half of a head, llama.cpp 2i with 2i + 1. */
-function pairRotatedRows(bytes: Uint8Array, rowBytes: number, headRows: number): Uint8Array {
-  const target = Buffer.allocUnsafeSlow(bytes.byteLength);
+function pairRotatedRows(bytes: Uint8Array, rowBytes: number, headRows: number, target: Buffer): Uint8Array {
   const half = headRows / 2;
   for (let head = 0; head < bytes.byteLength; head += headRows * rowBytes) {
     for (let row = 0; row < headRows; row++) {
@@ -102,9 +107,10 @@ async function addToEach(
   rowLength: number,
   value: number,
 ): Promise<Uint8Array> {
-  const floats = await convertPiece(bytes, sourceType, 'F32', rowLength);
+  const floats = await convertTensorRows(sourceType, 'F32', bytes, rowLength);
   const values = new Float32Array(floats.buffer, floats.byteOffset, floats.byteLength / 4);
   for (let index = 0; index < values.length; index++) values[index] = (values[index] as number) + value;
-  const sums = sourceType === 'F16' ? await convertPiece(floats, 'F32', 'F16', rowLength) : floats;
-  return convertPiece(sums, sourceType === 'F16' ? 'F16' : 'F32', targetType, rowLength);
+  if (sourceType !== 'F16') return convertTensorRows('F32', targetType, floats, rowLength);
+  const sums = await convertTensorRows('F32', 'F16', floats, rowLength);
+  return convertTensorRows('F16', targetType, sums, rowLength);
 }

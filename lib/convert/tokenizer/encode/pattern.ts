@@ -42,5 +42,5 @@ function withoutNeedlessEscapes(source: string): string {
 
 /** The classes before and after a possessive `?+` or `++` of a tokenizer share no character, so it gives nothing back. */
 function withoutPossessives(source: string): string {
-  return source.replace(/([?*+}])\+/g, '$1');
+  return source.replace(/([?*+]|\{\d+(?:,\d*)?\})\+/g, '$1');
 }

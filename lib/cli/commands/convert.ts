@@ -1,0 +1,73 @@
+import { type Command, Option } from 'commander';
+import type { ConvertOptions, ConvertResult } from '../../index.js';
+import { type CommandContext, writeJson } from '../context.js';
+import { addSourceOptions, type SourceOptions, withoutUndefined } from '../options.js';
+import { createConvertDisplay } from '../terminal/convert-display.js';
+import { formatBytes } from '../terminal/format.js';
+
+interface CommandOptions extends SourceOptions {
+  type?: 'f32' | 'f16' | 'bf16' | 'q8_0';
+  preTokenizer?: string;
+  overwrite?: boolean;
+  json?: boolean;
+}
+
+/** Adds `convert <source> [output]`. */
+export function addConvertCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('convert')
+    .summary('make a GGUF file of a Hugging Face checkpoint')
+    .description(
+      'Make a GGUF file of a Hugging Face checkpoint (config.json, tokenizer, safetensors). With no output named, the ' +
+        'file goes into the current folder.',
+    )
+    .argument('<source>', 'folder of the checkpoint, or hf:owner/repo[@revision]')
+    .argument('[output]', 'path of the GGUF file (default: <name>-<type>.gguf)')
+    .addOption(
+      new Option('--type <type>', 'type of most tensors (default: that of the checkpoint)').choices([
+        'f32',
+        'f16',
+        'bf16',
+        'q8_0',
+      ]),
+    )
+    .option('--pre-tokenizer <name>', "llama.cpp's name for how texts are cut, where it cannot be found out")
+    .option('--overwrite', 'replace a file that is there already')
+    .option('--json', 'print the result as JSON');
+  addSourceOptions(command).action((source: string, output: string | undefined, options: CommandOptions) =>
+    convert(context, source, output, options),
+  );
+}
+
+async function convert(
+  context: CommandContext,
+  source: string,
+  output: string | undefined,
+  options: CommandOptions,
+): Promise<void> {
+  const library = await context.loadLibrary();
+  const display = await createConvertDisplay(context.notes);
+  const { type, preTokenizer, overwrite, cacheDirectory, endpoint } = options;
+  const convertOptions: ConvertOptions = {
+    ...withoutUndefined({ type, preTokenizer, overwrite, cacheDirectory, endpoint }),
+    onProgress: display.update,
+    signal: context.interrupts.signal,
+  };
+  try {
+    const result = await library.convert(source, output, convertOptions);
+    display.finish();
+    report(context, result, options);
+  } finally {
+    display.finish();
+  }
+}
+
+function report(context: CommandContext, result: ConvertResult, options: CommandOptions): void {
+  if (options.json === true) {
+    writeJson(context, result);
+    return;
+  }
+  const { path, sizeBytes, architecture, type, tensorCount } = result;
+  const about = `${architecture}, ${type}, ${tensorCount} tensors, ${formatBytes(sizeBytes)}`;
+  context.output.write(`${path} ${context.output.colours.dim(about)}\n`);
+}
