@@ -20,10 +20,11 @@ export function describeDownload(progress: Extract<LoadProgress, { stage: 'downl
   return parts.join(' · ');
 }
 
-/** Text of a conversion at the end of its bar: `1.2 GB of 4.1 GB · blk.3.ffn_up.weight`. */
+/** Text at the end of the bar: `12 of 291 · 1.2 GB of 14.5 GB · blk.0.attn_q.weight`. */
 export function describeConversion(progress: Extract<LoadProgress, { stage: 'convert' }>): string {
-  const { writtenBytes, totalBytes, tensor } = progress;
-  return `${formatBytes(writtenBytes)} of ${formatBytes(totalBytes)} · ${tensor}`;
+  const { tensorNumber, tensorCount, writtenBytes, totalBytes, tensor } = progress;
+  const bytes = `${formatBytes(writtenBytes)} of ${formatBytes(totalBytes)}`;
+  return `${tensorNumber} of ${tensorCount} · ${bytes} · ${tensor}`;
 }
 
 function detailOf(progress: LoadProgress): string {
