@@ -71,18 +71,16 @@ async function listUrlEntries(cacheDirectory: string): Promise<Entry[]> {
 async function listConvertedEntries(cacheDirectory: string): Promise<Entry[]> {
   const models = await listConverted(cacheDirectory);
   return models.map(({ source: repository, revision, file, path, directory, sizeBytes, lastModified }) => {
-    return {
-      source: path,
-      repository,
-      revision,
-      file,
-      path,
-      sizeBytes,
-      lastModified,
-      realPath: path,
-      home: directory,
-    };
+    const others = models.filter((other) => other.source === repository && other.revision === revision);
+    // A checkpoint that was converted in several ways does not tell which one is meant.
+    const source = others.length > 1 ? path : checkpointName(repository, revision);
+    const place = { path, realPath: path, home: directory };
+    return { source, repository, revision, file, sizeBytes, lastModified, ...place };
   });
+}
+
+function checkpointName(repository: string, revision: string): string {
+  return revision === '' ? repository : formatHubSource({ kind: 'hub', repository, revision });
 }
 
 /**

@@ -69,9 +69,9 @@ export async function convertIntoCache(
     const made = await cache.find();
     if (made !== undefined) return made;
     const name = repository?.split('/').at(-1) ?? basename(resolve(folder));
-    const file = `${safeName(name)}-${wanted.type ?? 'converted'}.gguf`;
-    const path = join(cache.directory, file);
     const convertOptions = withDefaultType(wanted, await isQuantized(folder));
+    const file = `${safeName(name)}-${convertOptions.type ?? 'gptq'}.gguf`;
+    const path = join(cache.directory, file);
     await convert(folder, path, {
       ...convertOptions,
       overwrite: true,

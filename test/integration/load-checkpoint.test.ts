@@ -158,7 +158,12 @@ describe('a repository with safetensors', () => {
     const { path } = await load('hf:maker/tiny-GPTQ', { cacheDirectory, endpoint: hub.url });
     const [listed, ...others] = await listCachedModels({ cacheDirectory });
     expect(others).toEqual([]);
-    expect(listed).toMatchObject({ repository: 'maker/tiny-GPTQ', revision: commit, path, source: path });
+    expect(listed).toMatchObject({
+      repository: 'maker/tiny-GPTQ',
+      revision: commit,
+      path,
+      source: `hf:maker/tiny-GPTQ@${commit}`,
+    });
     expect(await removeCachedModel('hf:maker/tiny-GPTQ', { cacheDirectory })).toBe(listed?.sizeBytes);
     expect(await listCachedModels({ cacheDirectory })).toEqual([]);
     // The files of the checkpoint are still there.
