@@ -17,7 +17,7 @@ import {
 import { decodeHalf, encodeHalf } from '../helpers/half.js';
 import { writeShards } from '../helpers/safetensors.js';
 
-const outputs = 40;
+const outputs = 24;
 const inputs = 256;
 let parent: string;
 
