@@ -12,6 +12,7 @@
 #include "errors.h"
 #include "evaluation.h"
 #include "generation_api.h"
+#include "gptq_rows.h"
 #include "grammar.h"
 #include "keep_loaded.h"
 #include "model.h"
@@ -95,6 +96,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<SetEvictable>(exports, "setEvictable");
   Export<GetMetrics>(exports, "getMetrics");
   Export<ConvertTensorRows>(exports, "convertTensorRows");
+  Export<ConvertGptqRows>(exports, "convertGptqRows");
   return exports;
 }
 

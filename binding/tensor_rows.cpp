@@ -14,7 +14,7 @@
 namespace {
 
 // So many values are floats at a time: they stay in the fastest cache.
-constexpr int64_t piece_length = 4096;
+constexpr int64_t piece_length = tensor_piece_length;
 
 struct Rows {
   const uint8_t* source;
@@ -39,42 +39,6 @@ ggml_type ReadType(const Napi::Value& value, const char* name) {
   Refuse("a type of floats or of blocks for " + std::string(name));
 }
 
-void ToFloats(ggml_type type, const uint8_t* source, float* floats, int64_t count) {
-  if (type == GGML_TYPE_F32) {
-    std::memcpy(floats, source, count * sizeof(float));
-    return;
-  }
-  if (IsPlain(type)) {
-    uint16_t numbers[piece_length];  // the source may lie at an odd address
-    std::memcpy(numbers, source, count * sizeof(uint16_t));
-    if (type == GGML_TYPE_F16) {
-      HalfToFloat(numbers, floats, count);
-    } else {
-      BrainFloatToFloat(numbers, floats, count);
-    }
-    return;
-  }
-  ggml_get_type_traits(type)->to_float(source, floats, count);
-}
-
-void FromFloats(ggml_type type, const float* floats, uint8_t* target, int64_t count) {
-  if (type == GGML_TYPE_F32) {
-    std::memcpy(target, floats, count * sizeof(float));
-  } else if (IsPlain(type)) {
-    uint16_t numbers[piece_length];
-    if (type == GGML_TYPE_F16) {
-      FloatToHalf(floats, numbers, count);
-    } else {
-      FloatToBrainFloat(floats, numbers, count);
-    }
-    std::memcpy(target, numbers, count * sizeof(uint16_t));
-  } else if (type == GGML_TYPE_Q8_0) {
-    FloatToQ8_0(floats, target, count);
-  } else {
-    ggml_quantize_chunk(type, floats, target, 0, 1, count, nullptr);
-  }
-}
-
 void Convert(const Rows& rows) {
   std::vector<float> floats(piece_length);
   const size_t source_row = ggml_row_size(rows.source_type, rows.row_length);
@@ -84,8 +48,8 @@ void Convert(const Rows& rows) {
     uint8_t* target = rows.target + row * target_row;
     for (int64_t done = 0; done < rows.row_length; done += piece_length) {
       const int64_t count = std::min(piece_length, rows.row_length - done);
-      ToFloats(rows.source_type, source + ggml_row_size(rows.source_type, done), floats.data(), count);
-      FromFloats(rows.target_type, floats.data(), target + ggml_row_size(rows.target_type, done), count);
+      RowToFloats(rows.source_type, source + ggml_row_size(rows.source_type, done), floats.data(), count);
+      FloatsToRow(rows.target_type, floats.data(), target + ggml_row_size(rows.target_type, done), count);
     }
   }
 }
@@ -103,6 +67,42 @@ Napi::Uint8Array ReadBytes(const Napi::Value& value, const char* name) {
 }
 
 }  // namespace
+
+void RowToFloats(ggml_type type, const uint8_t* source, float* floats, int64_t count) {
+  if (type == GGML_TYPE_F32) {
+    std::memcpy(floats, source, count * sizeof(float));
+    return;
+  }
+  if (IsPlain(type)) {
+    uint16_t numbers[piece_length];  // the source may lie at an odd address
+    std::memcpy(numbers, source, count * sizeof(uint16_t));
+    if (type == GGML_TYPE_F16) {
+      HalfToFloat(numbers, floats, count);
+    } else {
+      BrainFloatToFloat(numbers, floats, count);
+    }
+    return;
+  }
+  ggml_get_type_traits(type)->to_float(source, floats, count);
+}
+
+void FloatsToRow(ggml_type type, const float* floats, uint8_t* target, int64_t count) {
+  if (type == GGML_TYPE_F32) {
+    std::memcpy(target, floats, count * sizeof(float));
+  } else if (IsPlain(type)) {
+    uint16_t numbers[piece_length];
+    if (type == GGML_TYPE_F16) {
+      FloatToHalf(floats, numbers, count);
+    } else {
+      FloatToBrainFloat(floats, numbers, count);
+    }
+    std::memcpy(target, numbers, count * sizeof(uint16_t));
+  } else if (type == GGML_TYPE_Q8_0) {
+    FloatToQ8_0(floats, target, count);
+  } else {
+    ggml_quantize_chunk(type, floats, target, 0, 1, count, nullptr);
+  }
+}
 
 Napi::Value ConvertTensorRows(const Napi::CallbackInfo& info) {
   const ggml_type source_type = ReadType(info[0], "sourceType");

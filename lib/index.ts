@@ -100,6 +100,7 @@ export {
 } from './inspect/index.js';
 export type { CrashReason, CrashReport, InterruptedCall, IsolateOptions } from './isolate/types.js';
 export type { AdapterOptions } from './model/adapters.js';
+export type { LoadConvertOptions } from './model/convert-source.js';
 export { loadModel } from './model/load-model.js';
 export { Model, type ModelEvents } from './model/model.js';
 export type { SpeculativeOptions } from './model/speculative.js';

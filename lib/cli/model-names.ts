@@ -5,7 +5,7 @@ import { withoutUndefined } from './options.js';
 
 /** A cached model's name without its commit, which would take half of a line. */
 function shortNameOf(model: CachedModel): string {
-  return model.source.replace(/@[0-9a-f]{40}(?=:)/, '');
+  return model.source.replace(/@[0-9a-f]{40}(?=:|$)/, '');
 }
 
 /** The name by which `list` shows a cached model: the short one, unless several models share it. */

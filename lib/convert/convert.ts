@@ -14,15 +14,17 @@ import { writeGguf } from '../gguf/write.js';
 import { familyOf, type ModelLayout } from './architectures/index.js';
 import { Checkpoint } from './checkpoint/index.js';
 import { describeModel } from './config/read-config.js';
+import { convertedType, fileTypes } from './file-type.js';
 import { addGeneralMetadata } from './general/general-metadata.js';
+import { type GptqLayerResult, gptqTensors, readGptqSettings, requantizeTypes } from './gptq/index.js';
 import { locateCheckpoint } from './locate-checkpoint.js';
 import { MetadataBuilder } from './metadata-builder.js';
 import { type PlannedTensor, planTensors } from './plan-conversion.js';
 import { withProgress } from './report-progress.js';
 import { type ConvertType, convertTypes } from './tensors/output-type.js';
-import { checkpointTensors } from './tensors/source-tensor.js';
+import { checkpointTensors, type SourceTensor } from './tensors/source-tensor.js';
 import { TokenizerFiles } from './tokenizer/tokenizer-files.js';
-import type { ConvertOptions, ConvertResult } from './types.js';
+import type { ConvertedType, ConvertOptions, ConvertResult } from './types.js';
 
 /**
  * Converts a Hugging Face checkpoint to a GGUF file, with the content that llama.cpp's own converter writes.
@@ -67,6 +69,7 @@ function checkArguments(source: unknown, output: unknown, options: ConvertOption
   }
   checkKeys('options', options, [
     'type',
+    'requantize',
     'onProgress',
     'signal',
     'overwrite',
@@ -78,14 +81,14 @@ function checkArguments(source: unknown, output: unknown, options: ConvertOption
   if (options.type !== undefined && !convertTypes.includes(options.type)) {
     throw invalidArgument('type', `one of ${convertTypes.join(', ')}`, options.type);
   }
+  if (options.requantize !== undefined && !requantizeTypes.includes(options.requantize)) {
+    throw invalidArgument('requantize', `one of ${requantizeTypes.join(', ')}`, options.requantize);
+  }
   checkFunction('onProgress', options.onProgress);
   checkSignal(options.signal);
   checkBoolean('overwrite', options.overwrite);
   checkString('preTokenizer', options.preTokenizer);
 }
-
-/** Numbers of `general.file_type`. Source: `enum llama_ftype` in include/llama.h. */
-const fileTypes: Readonly<Record<ConvertType, number>> = { f32: 0, f16: 1, q8_0: 7, bf16: 32 };
 
 async function convertCheckpoint(
   checkpoint: Checkpoint,
@@ -98,8 +101,9 @@ async function convertCheckpoint(
   const family = familyOf(model.className, folder);
   const tokenizer = await TokenizerFiles.read(folder, checkpoint.config);
   const layout = family.describe(model, tokenizer);
-  const type = options.type ?? guessType(checkpoint);
-  const tensors = planTensors(folder, layout, checkpointTensors(checkpoint), type);
+  const { sources, type: wanted, results } = await readSources(checkpoint, options);
+  const tensors = planTensors(folder, layout, sources, wanted);
+  const type = results === undefined ? wanted : convertedType(tensors, wanted);
   const parameterCount = countParameters(tensors);
   const metadata = await describeFile(checkpoint, name, layout, type, parameterCount, options);
   const path = output ?? `${basename(name)}-${type}.gguf`;
@@ -120,7 +124,34 @@ async function convertCheckpoint(
   );
   const { size: sizeBytes } = await stat(path);
   const { architecture } = layout;
-  return { path, sizeBytes, architecture, type, tensorCount: tensors.length, parameterCount };
+  return {
+    path,
+    sizeBytes,
+    architecture,
+    type,
+    tensorCount: tensors.length,
+    parameterCount,
+    ...(results === undefined ? {} : { quantizedLayers: results() }),
+  };
+}
+
+interface Sources {
+  readonly sources: readonly SourceTensor[];
+  /** Type of what is not in blocks already. */
+  readonly type: ConvertType;
+  readonly results?: () => readonly GptqLayerResult[];
+}
+
+async function readSources(
+  checkpoint: Checkpoint,
+  { type, requantize }: Pick<ConvertOptions, 'type' | 'requantize'>,
+): Promise<Sources> {
+  const settings = await readGptqSettings(checkpoint);
+  if (settings === undefined) {
+    return { sources: checkpointTensors(checkpoint), type: type ?? guessType(checkpoint) };
+  }
+  const { sources, results } = await gptqTensors(checkpoint, settings, { type, requantize });
+  return { sources, results, type: type ?? 'f16' };
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -146,7 +177,7 @@ async function describeFile(
   checkpoint: Checkpoint,
   name: string,
   layout: ModelLayout,
-  type: ConvertType,
+  type: ConvertedType,
   parameterCount: number,
   options: ConvertOptions,
 ): Promise<MetadataBuilder> {

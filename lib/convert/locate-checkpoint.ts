@@ -1,5 +1,6 @@
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import { downloadCheckpoint } from '../hub/index.js';
+import { modelFolderName } from './general/folder-name.js';
 import type { ConvertOptions } from './types.js';
 
 /** Where a checkpoint lies and what its model is called. */
@@ -13,7 +14,7 @@ const onHub = /^(?:hf:|https:\/\/huggingface\.co\/)([^/]+\/[^/@:]+)/;
 
 /** Downloads a checkpoint that is on the hub; a folder is taken as it is. */
 export async function locateCheckpoint(source: string, options: ConvertOptions): Promise<LocatedCheckpoint> {
-  if (!/^(hf:|https?:)/.test(source)) return { folder: source, name: basename(resolve(source)) };
+  if (!/^(hf:|https?:)/.test(source)) return { folder: source, name: modelFolderName(source) };
   const { cacheDirectory, token, endpoint, onProgress, signal } = options;
   const folder = await downloadCheckpoint(source, {
     ...(cacheDirectory === undefined ? {} : { cacheDirectory }),

@@ -9,7 +9,11 @@ import { checkSourceType, type SourceTensor } from './tensors/source-tensor.js';
 import type { TensorChange } from './tensors/tensor-plan.js';
 
 /** A tensor of the GGUF file and how many bytes it has. */
-export type PlannedTensor = GgufTensorInput & { readonly byteSize: number };
+export type PlannedTensor = GgufTensorInput & {
+  readonly byteSize: number;
+  /** Of a layer that was quantized: what became of it. */
+  readonly result?: SourceTensor['result'] | undefined;
+};
 
 /**
  * Decides for each tensor of a checkpoint what it becomes.
@@ -63,6 +67,7 @@ function planTensor(
     type: targetType,
     byteSize: tensorByteSize(tensorTypeByName(targetType) as TensorType, dimensions),
     data: () => produceTensor({ source, change: plan.change, targetType }, memory),
+    result: source.result,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { GgufTensorInput, TensorData } from '../gguf/write.js';
+import type { GptqLayerResult } from './gptq/index.js';
 import type { PlannedTensor } from './plan-conversion.js';
 import type { ConvertOptions } from './types.js';
 
@@ -13,7 +14,7 @@ export function withProgress(
   const totalBytes = tensors.reduce((sum, { byteSize }) => sum + byteSize, 0);
   let writtenBytes = 0;
   let lastReport = Number.NEGATIVE_INFINITY;
-  const report = (tensor: string, tensorNumber: number, isDue: boolean) => {
+  const report = (tensor: string, tensorNumber: number, isDue: boolean, layer?: GptqLayerResult) => {
     if (!isDue && performance.now() - lastReport < intervalMs) return;
     lastReport = performance.now();
     onProgress?.({
@@ -23,6 +24,7 @@ export function withProgress(
       tensorCount: tensors.length,
       writtenBytes,
       totalBytes,
+      ...(layer === undefined ? {} : { layer }),
     });
   };
   return tensors.map((tensor, index) => ({
@@ -33,8 +35,9 @@ export function withProgress(
         check();
         yield piece;
         writtenBytes += piece.byteLength;
-        report(tensor.name, index + 1, writtenBytes === totalBytes);
+        report(tensor.name, index + 1, writtenBytes === totalBytes && tensor.result === undefined);
       }
+      if (tensor.result !== undefined) report(tensor.name, index + 1, true, tensor.result());
     },
   }));
 }

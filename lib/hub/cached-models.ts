@@ -2,6 +2,7 @@ import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
 import { createError } from '../errors.js';
 import { isCommit, RepositoryCache } from './cache-layout.js';
+import { listConverted } from './converted-cache.js';
 import { isLocked } from './lock.js';
 import { hasQuantization, partsOf } from './quantization.js';
 import { defaultTuning, resolveCacheDirectory } from './settings.js';
@@ -25,7 +26,11 @@ export async function listCachedModels(options: CacheOptions = {}): Promise<Cach
 }
 
 async function listEntries(cacheDirectory: string): Promise<Entry[]> {
-  const entries = [...(await listHubEntries(cacheDirectory)), ...(await listUrlEntries(cacheDirectory))];
+  const entries = [
+    ...(await listHubEntries(cacheDirectory)),
+    ...(await listUrlEntries(cacheDirectory)),
+    ...(await listConvertedEntries(cacheDirectory)),
+  ];
   const key = (entry: Entry) => `${entry.repository}\n${entry.file}\n${entry.revision}`;
   return entries.sort((left, right) => (key(left) < key(right) ? -1 : 1));
 }
@@ -63,6 +68,21 @@ async function listUrlEntries(cacheDirectory: string): Promise<Entry[]> {
   return entries;
 }
 
+async function listConvertedEntries(cacheDirectory: string): Promise<Entry[]> {
+  const models = await listConverted(cacheDirectory);
+  return models.map(({ source: repository, revision, file, path, directory, sizeBytes, lastModified }) => {
+    const others = models.filter((other) => other.source === repository && other.revision === revision);
+    // A checkpoint that was converted in several ways does not tell which one is meant.
+    const source = others.length > 1 ? path : checkpointName(repository, revision);
+    const place = { path, realPath: path, home: directory };
+    return { source, repository, revision, file, sizeBytes, lastModified, ...place };
+  });
+}
+
+function checkpointName(repository: string, revision: string): string {
+  return revision === '' ? repository : formatHubSource({ kind: 'hub', repository, revision });
+}
+
 /**
  * Deletes a model from the cache. Bytes that another name in the cache uses stay.
  *
@@ -95,7 +115,8 @@ async function selectEntries(
   cacheDirectory: string,
 ): Promise<Entry[]> {
   if (source.kind === 'hub') return selectHubEntries(entries, source, cacheDirectory);
-  if (source.kind === 'file') return entries.filter((entry) => entry.path === source.path);
+  if (source.kind === 'file')
+    return entries.filter((entry) => entry.path === source.path || entry.repository === source.path);
   return entries.filter((entry) => entry.repository === source.url);
 }
 

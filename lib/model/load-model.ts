@@ -14,15 +14,16 @@ import { Engine } from '../engine/engine.js';
 import { checkPrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import { createError, LlamaNativeError } from '../errors.js';
 import { checkModelFile, type GgufHeader } from '../gguf/index.js';
-import { resolveModel } from '../hub/index.js';
 import { checkIsolateOptions, type IsolatedEngine, startIsolatedEngine } from '../isolate/index.js';
 import { type Addon, addonOf, getAddon, type ModelHandle } from '../native/addon.js';
 import { checkAdapters, findAdapters, type ModelAdapters, noAdapters, openAdapters } from './adapters.js';
 import { checkCacheFits } from './cache-size.js';
+import { checkConvertOptions } from './convert-source.js';
 import { defaultThreads } from './default-threads.js';
 import { toMetadata } from './metadata.js';
 import { Model } from './model.js';
 import { prefixStoreOptions } from './prefix-store-options.js';
+import { resolveFileSource, resolveModelSource } from './resolve-source.js';
 import { checkSpeculative } from './speculative.js';
 import type { LoadModelOptions } from './types.js';
 
@@ -45,6 +46,7 @@ const loadKeys = [
   'checkTensors',
   'isolate',
   'chatTemplate',
+  'convert',
   'cacheDirectory',
   'token',
   'endpoint',
@@ -79,6 +81,7 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkBoolean('checkTensors', options.checkTensors);
   checkIsolateOptions(options.isolate);
   checkString('chatTemplate', options.chatTemplate);
+  checkConvertOptions(options.convert);
   checkString('cacheDirectory', options.cacheDirectory);
   checkString('token', options.token);
   checkString('endpoint', options.endpoint);
@@ -141,28 +144,16 @@ async function loadWeights(addon: Addon, path: string, options: LoadModelOptions
   }
 }
 
-/** The local path of a source; what is not on this machine is downloaded. */
-function resolveSource(source: string, options: LoadModelOptions): Promise<string> {
-  const { cacheDirectory, token, endpoint, onProgress, signal } = options;
-  return resolveModel(source, {
-    ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
-    ...(token === undefined ? {} : { token }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(onProgress === undefined ? {} : { onProgress }),
-    ...(signal === undefined ? {} : { signal }),
-  });
-}
-
 /** Checks the file of a model, and finds and checks what is to be loaded with it. */
 async function findFiles(path: string, options: LoadModelOptions) {
   const { signal, vocabOnly = false } = options;
   const check = (file: string) => checkModelFile(file, signal === undefined ? {} : { signal });
-  const resolve = (source: string) => resolveSource(source, options);
+  const resolve = (source: string) => resolveFileSource(source, options);
   const header = await check(path);
   const adapters = await findAdapters(header, vocabOnly ? [] : (options.adapters ?? []), resolve, signal);
   const { draftModel } = options.speculative ?? {};
   if (draftModel === undefined || vocabOnly) return { header, adapters, draft: undefined };
-  const draftPath = await resolve(draftModel);
+  const draftPath = await resolveModelSource(draftModel, options);
   await check(draftPath);
   return { header, adapters, draft: draftPath };
 }
@@ -217,11 +208,13 @@ async function createEngine(
  * Loads a model.
  *
  * @param source a path; `hf:owner/repo`, optionally with `:Q4_K_M` or `:file.gguf`; or an https URL. What is not on
- * this machine is downloaded once into the cache of the Hugging Face tools.
+ * this machine is downloaded once into the cache of the Hugging Face tools. A folder, or a repository, with safetensors
+ * and no GGUF file is converted once into the same cache, GPTQ checkpoints included; see the option `convert`.
  * @throws ModelLoadError MODEL_NOT_FOUND, MODEL_INVALID, MODEL_UNSUPPORTED, MODEL_LOAD_FAILED, ADAPTER_MISMATCH.
  * @throws ContextError OUT_OF_MEMORY, CONTEXT_CREATE_FAILED.
  * @throws LlamaNativeError FILE_ACCESS_FAILED if `prefixCache.directory` cannot be written to.
  * @throws DownloadError when the model cannot be fetched.
+ * @throws ConversionError CHECKPOINT_INVALID, CHECKPOINT_UNSUPPORTED when a checkpoint cannot be converted.
  * @throws EngineStartError with `isolate`, if its process cannot be started; EngineCrashedError if it ends while it loads.
  * @throws AbortError when `signal` fires.
  *
@@ -253,7 +246,7 @@ export async function loadModelInto(
   if (signal?.aborted) throw abortError(signal, 'Loading the model');
   const { directory } = options.prefixCache ?? {};
   if (directory !== undefined) await prepareCacheDirectory(directory);
-  const path = await resolveSource(source, options);
+  const path = await resolveModelSource(source, options);
   const starting = startEngine(); // takes a moment, in which the files are checked
   starting.catch(() => {}); // it is waited for below
   const files = await findFiles(path, options).catch(async (error: unknown) => {

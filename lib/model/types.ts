@@ -1,7 +1,9 @@
+import type { ConversionProgress } from '../convert/types.js';
 import type { PrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import type { IsolateOptions } from '../isolate/index.js';
 import type { CacheType } from '../native/addon.js';
 import type { AdapterOptions } from './adapters.js';
+import type { LoadConvertOptions } from './convert-source.js';
 import type { SpeculativeOptions } from './speculative.js';
 
 /** How far several files are that are fetched in one call. */
@@ -25,6 +27,7 @@ export type LoadProgress =
       /** All files of the call, when there are several: the parts of a split model, or a checkpoint. */
       readonly overall?: OverallProgress;
     }
+  | ConversionProgress
   | {
       readonly stage: 'load';
       /** From 0 to 1. */
@@ -98,6 +101,8 @@ export interface LoadModelOptions {
    * the environment variable `LLAMA_NATIVE_ISOLATE` is `1`.
    */
   isolate?: boolean | IsolateOptions;
+  /** How a checkpoint with safetensors is converted before it is loaded. Default: `{ type: 'q8_0' }`; GPTQ stays GPTQ. */
+  convert?: LoadConvertOptions;
   /** A Jinja chat template to use instead of the model's own. */
   chatTemplate?: string;
   /** Where downloaded models are kept; for prompts that were read see `prefixCache`. Default: the Hugging Face cache (`HF_HOME`, `HF_HUB_CACHE`). */
@@ -106,7 +111,7 @@ export interface LoadModelOptions {
   token?: string;
   /** The hub's address. Default: `HF_ENDPOINT`, then the Hugging Face hub. */
   endpoint?: string;
-  /** Told about download and load as they go on. */
+  /** Told about download, conversion and load as they go on. */
   onProgress?: (progress: LoadProgress) => void;
   /** Cancels the download or the load. */
   signal?: AbortSignal;

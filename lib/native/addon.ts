@@ -20,6 +20,7 @@ import type {
   NativeEmbeddingContextOptions,
   NativeEmbedText,
   NativeGenerationRequest,
+  NativeGptqLayer,
   NativeImatrixEntry,
   NativeLoadOptions,
   NativeMetrics,
@@ -175,6 +176,16 @@ export interface LocalAddon extends Addon {
     target: Uint8Array,
     rowLength: number,
   ): Promise<void>;
+  /**
+   * Writes rows (outputs) of a layer to `target` in a type of ggml.
+   * @returns sums of the squares of the error, and of the weights.
+   */
+  convertGptqRows(
+    layer: NativeGptqLayer,
+    targetType: number,
+    firstRow: number,
+    target: Uint8Array,
+  ): Promise<[errorSquares: number, weightSquares: number]>;
 }
 
 let initialized: { addon: LocalAddon; path: string } | undefined;

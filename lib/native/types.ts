@@ -453,3 +453,18 @@ export interface NativeQuantizeOptions {
   /** Set in the output: texts of up to 127 bytes, whole numbers as uint32. */
   readonly metadata: readonly { readonly key: string; readonly value: string | number }[];
 }
+
+/** A linear layer that GPTQ quantized: weight = scale * (number - zero), both by group and output. */
+export interface NativeGptqLayer {
+  readonly bits: 4 | 8;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** [inputs * bits / 32, outputs] */
+  readonly weights: Uint32Array;
+  /** [groups, outputs] */
+  readonly scales: Float32Array;
+  /** [groups, outputs] */
+  readonly zeros: Uint8Array;
+  /** Group of each input. */
+  readonly groups: Int32Array;
+}

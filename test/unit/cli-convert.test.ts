@@ -40,6 +40,20 @@ describe('convert', () => {
     expect(JSON.parse(output)).toEqual(result);
   });
 
+  it('tells what became of the layers of a GPTQ checkpoint', async () => {
+    const layer = { name: 'a', type: 'Q4_1', keepsNumbers: true, relativeError: 0.0005, bitsPerWeight: 5 };
+    const scattered = { ...layer, name: 'b', type: 'Q6_K', keepsNumbers: false, relativeError: 0.0161 };
+    const { output, notes } = await run(
+      ['folder', '--requantize', 'q6_k'],
+      async (_source, _output, options) => {
+        expect(options?.requantize).toBe('q6_k');
+        return { ...result, quantizedLayers: [layer, scattered] };
+      },
+    );
+    expect(output).toContain('模型.gguf');
+    expect(notes).toContain('1 of 2 GPTQ layers keep their numbers; an error of 1.610 % at most.');
+  });
+
   it('refuses a type that is none', async () => {
     const { exitCode, notes } = await run(['folder', '--type', 'q4_k_m'], async () => result);
     expect(exitCode).toBe(2);

@@ -1,12 +1,13 @@
 import { type Command, Option } from 'commander';
-import type { ConvertOptions, ConvertResult } from '../../index.js';
-import { type CommandContext, writeJson } from '../context.js';
+import type { ConvertOptions, ConvertResult, GptqLayerResult, RequantizeType } from '../../index.js';
+import { type CommandContext, writeJson, writeNote } from '../context.js';
 import { addSourceOptions, type SourceOptions, withoutUndefined } from '../options.js';
 import { createConvertDisplay } from '../terminal/convert-display.js';
 import { formatBytes } from '../terminal/format.js';
 
 interface CommandOptions extends SourceOptions {
   type?: 'f32' | 'f16' | 'bf16' | 'q8_0';
+  requantize?: RequantizeType;
   preTokenizer?: string;
   overwrite?: boolean;
   json?: boolean;
@@ -31,6 +32,15 @@ export function addConvertCommand(program: Command, context: CommandContext): vo
         'q8_0',
       ]),
     )
+    .addOption(
+      new Option('--requantize <type>', 'type of GPTQ layers with scattered groups (default: q8_0)').choices([
+        'q4_1',
+        'q5_1',
+        'q6_k',
+        'q8_0',
+        'f16',
+      ]),
+    )
     .option('--pre-tokenizer <name>', "llama.cpp's name for how texts are cut, where it cannot be found out")
     .option('--overwrite', 'replace a file that is there already')
     .option('--json', 'print the result as JSON');
@@ -47,9 +57,9 @@ async function convert(
 ): Promise<void> {
   const library = await context.loadLibrary();
   const display = await createConvertDisplay(context.notes);
-  const { type, preTokenizer, overwrite, cacheDirectory, endpoint } = options;
+  const { type, requantize, preTokenizer, overwrite, cacheDirectory, endpoint } = options;
   const convertOptions: ConvertOptions = {
-    ...withoutUndefined({ type, preTokenizer, overwrite, cacheDirectory, endpoint }),
+    ...withoutUndefined({ type, requantize, preTokenizer, overwrite, cacheDirectory, endpoint }),
     onProgress: display.update,
     signal: context.interrupts.signal,
   };
@@ -70,4 +80,13 @@ function report(context: CommandContext, result: ConvertResult, options: Command
   const { path, sizeBytes, architecture, type, tensorCount } = result;
   const about = `${architecture}, ${type}, ${tensorCount} tensors, ${formatBytes(sizeBytes)}`;
   context.output.write(`${path} ${context.output.colours.dim(about)}\n`);
+  if (result.quantizedLayers !== undefined) writeNote(context, describeLayers(result.quantizedLayers));
+}
+
+/** What the conversion did to the layers of a GPTQ checkpoint, in one line. */
+function describeLayers(layers: readonly GptqLayerResult[]): string {
+  const kept = layers.filter(({ keepsNumbers }) => keepsNumbers).length;
+  const largest = Math.max(0, ...layers.map(({ relativeError }) => relativeError));
+  const error = largest === 0 ? 'no error' : `an error of ${(largest * 100).toFixed(3)} % at most`;
+  return `${kept} of ${layers.length} GPTQ layers keep their numbers; ${error}.`;
 }

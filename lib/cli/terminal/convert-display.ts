@@ -1,20 +1,14 @@
 import type { ConvertProgress } from '../../index.js';
 import type { Channel } from './channel.js';
-import { formatBytes } from './format.js';
-import { createProgressDisplay } from './progress-display.js';
+import { createProgressDisplay, describeConversion } from './progress-display.js';
+
+export { describeConversion };
 
 /** Shows how far a conversion is. */
 export interface ConvertDisplay {
   update(progress: ConvertProgress): void;
   /** Removes the bar; called also after a failure. */
   finish(): void;
-}
-
-/** Text at the end of the bar: `12 of 291 · 1.2 GB of 14.5 GB · blk.0.attn_q.weight`. */
-export function describeConversion(progress: Extract<ConvertProgress, { stage: 'convert' }>): string {
-  const { tensorNumber, tensorCount, writtenBytes, totalBytes, tensor } = progress;
-  const bytes = `${formatBytes(writtenBytes)} of ${formatBytes(totalBytes)}`;
-  return `${tensorNumber} of ${tensorCount} · ${bytes} · ${tensor}`;
 }
 
 /** A bar on a terminal, after those of a download; nothing elsewhere. */

@@ -30,15 +30,34 @@ function announce(progress: Extract<LoadProgress, { stage: 'download' }>): strin
   return `Downloading ${file} (${place} of ${fileCount}, ${formatBytes(totalBytes)} in all)`;
 }
 
+/** Text at the end of the bar: `12 of 291 · 1.2 GB of 14.5 GB · blk.0.attn_q.weight`. */
+export function describeConversion(progress: Extract<LoadProgress, { stage: 'convert' }>): string {
+  const { tensorNumber, tensorCount, writtenBytes, totalBytes, tensor } = progress;
+  const bytes = `${formatBytes(writtenBytes)} of ${formatBytes(totalBytes)}`;
+  return `${tensorNumber} of ${tensorCount} · ${bytes} · ${tensor}`;
+}
+
+function detailOf(progress: LoadProgress): string {
+  if (progress.stage === 'load') return '';
+  return progress.stage === 'convert' ? describeConversion(progress) : describeDownload(progress);
+}
+
+function subjectOf(progress: LoadProgress): string {
+  return progress.stage === 'download' ? `download ${progress.file}` : progress.stage;
+}
+
 function fractionOf(progress: LoadProgress): number {
   if (progress.stage === 'load') {
     return progress.fraction;
+  }
+  if (progress.stage === 'convert') {
+    return progress.totalBytes > 0 ? progress.writtenBytes / progress.totalBytes : 0;
   }
   return progress.totalBytes > 0 ? progress.downloadedBytes / progress.totalBytes : 0;
 }
 
 function titleOf(progress: LoadProgress): string {
-  return progress.stage === 'load' ? 'Loading' : 'Downloading';
+  return { load: 'Loading', convert: 'Converting', download: 'Downloading' }[progress.stage];
 }
 
 /**
@@ -62,6 +81,11 @@ export async function createProgressDisplay(channel: Channel): Promise<ProgressD
     if (progress.stage === 'download') {
       channel.write(`${channel.colours.dim(announce(progress))}\n`);
     }
+    if (progress.stage === 'convert') {
+      channel.write(
+        `${channel.colours.dim('Converting the checkpoint to GGUF, once; the next time it is loaded at once')}\n`,
+      );
+    }
     bar = new cliProgress.SingleBar({
       stream: channel.stream,
       format: `${titleOf(progress)} {bar} {percentage}% {detail}`,
@@ -78,14 +102,13 @@ export async function createProgressDisplay(channel: Channel): Promise<ProgressD
 
   return {
     update(progress) {
-      const subject = progress.stage === 'load' ? 'load' : `download ${progress.file}`;
+      const subject = subjectOf(progress);
       if (subject !== current) {
         finish();
         start(progress);
         current = subject;
       }
-      const detail = progress.stage === 'load' ? '' : describeDownload(progress);
-      bar?.update(fractionOf(progress), { detail });
+      bar?.update(fractionOf(progress), { detail: detailOf(progress) });
     },
     finish,
   };

@@ -1,4 +1,5 @@
 import { type Checkpoint, type CheckpointTensor, unsupportedCheckpoint } from '../checkpoint/index.js';
+import type { GptqLayerResult } from '../gptq/types.js';
 
 /**
  * A tensor to convert. Usually one of the checkpoint; something that reads other forms of weights, such as GPTQ, can
@@ -13,6 +14,8 @@ export interface SourceTensor {
   readonly type: string;
   /** Fills `target` with its bytes from `start` on. */
   read(start: number, target: Uint8Array): Promise<void>;
+  /** Of a layer that was quantized: what became of it, once all of it was read. */
+  readonly result?: () => GptqLayerResult;
 }
 
 const convertible = ['F32', 'F16', 'BF16'];
