@@ -11,11 +11,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cinttypes>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <regex>
 #include <thread>
@@ -43,7 +47,7 @@ class QuantizationThread : public std::thread {
               const QuantizationJob::Scope scope(job);
               try {
                 work(values...);
-              } catch (const AssertionFailed&) {
+              } catch (const std::exception&) {
                 job->Fail();
               }
             },
@@ -100,6 +104,47 @@ class QuantizationOutput : public std::ofstream {
   static constexpr std::streamsize longest_piece = 8 << 20;
 };
 
+// Types of three bits and less choose from tables, which are made once in a process and take seconds. That cannot be
+// stopped, but need not be waited for: it goes on by itself, for the next quantization. False if the job is stopped.
+inline bool await_tables(ggml_type type, QuantizationJob& job) {
+  static std::mutex mutex;
+  static std::map<ggml_type, std::shared_future<void>> tables;
+  std::shared_future<void> made;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    std::shared_future<void>& known = tables[type];
+    if (!known.valid()) {
+      auto promise = std::make_shared<std::promise<void>>();
+      std::thread([promise, type] {
+        ggml_quantize_init(type);
+        promise->set_value();
+      }).detach();
+      known = promise->get_future().share();
+    }
+    made = known;
+  }
+  while (made.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) {
+    if (job.IsStopped()) return false;
+    job.Advance(0);
+  }
+  return true;
+}
+
+inline bool has_tables(ggml_type type) {
+  switch (type) {
+    case GGML_TYPE_IQ3_S:
+    case GGML_TYPE_IQ3_XXS:
+    case GGML_TYPE_IQ2_S:
+    case GGML_TYPE_IQ2_XS:
+    case GGML_TYPE_IQ2_XXS:
+    case GGML_TYPE_IQ1_M:
+    case GGML_TYPE_IQ1_S:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // As ggml_quantize_chunk. What a job that is stopped leaves unwritten is never read.
 inline size_t quantize_rows_in_job(ggml_type type, const float* source, void* target, int64_t start, int64_t rows,
                                    int64_t row_length, const float* importance) {
@@ -112,9 +157,10 @@ inline size_t quantize_rows_in_job(ggml_type type, const float* source, void* ta
   for (int64_t row = 0; row < rows && !job->IsStopped(); row += step) {
     const int64_t count = std::min(step, rows - row);
     try {
+      if (has_tables(type) && !await_tables(type, *job)) break;
       ggml_quantize_chunk(type, source + row * row_length, bytes + row * row_bytes, start, count, row_length, importance);
-    } catch (const AssertionFailed&) {
-      job->Fail();
+    } catch (const std::exception&) {
+      job->Fail();  // other threads still run, so that nothing may be thrown from here
       break;
     }
     job->Advance(count * row_length);

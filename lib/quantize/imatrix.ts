@@ -124,8 +124,9 @@ const maxOldBytes = 2 ** 31;
  * llama.cpp's format before 2025, which has no mark to know it by: a count of entries, then for each the length of its
  * name, the name, how often it was added to, the number of values, the values. Source: `common_imatrix_load_legacy`.
  */
-async function readOldFormat(path: string, cause: unknown): Promise<ImportanceMatrix> {
+async function readOldFormat(path: string, cause: LlamaNativeError): Promise<ImportanceMatrix> {
   const bytes = await readFile(path);
+  if (bytes.toString('latin1', 0, 4) === 'GGUF') throw invalid(path, cause.message, cause);
   if (bytes.length > maxOldBytes) throw invalid(path, 'it is too large.', cause);
   const reader = new OldFormatReader(path, bytes, cause);
   const entries = new Map<string, Float32Array>();

@@ -14,7 +14,10 @@ export interface QuantizationPlan {
  * `[   2/ 272] blk.0.attn_k.weight - [ 576, 192, 1, 1], type = f16, size = 0.21 MiB -> 0.07 MiB (q4_K)`
  */
 const tensorLine =
-  /^\[ *(\d+)\/ *\d+\] (.*?) *- \[[^\]]*\], type = +(\w+), size = +[\d.]+ MiB(?: -> +[\d.]+ MiB \((\w+)\))?$/gm;
+  /^\[ *\d+\/ *\d+\] ([\s\S]*) - \[[^\]]*\], type = +(\w+), size = +[\d.]+ MiB(?: -> +[\d.]+ MiB \((\w+)\))?$/;
+
+/** Names are padded to so many bytes. */
+const nameBytes = 36;
 
 const fallbackLine = /WARNING: (\d+) of \d+ tensor\(s\) required fallback quantization/;
 
@@ -27,11 +30,18 @@ export function readPlan(
   model: SourceModel,
   names: ReadonlyMap<string, string>,
 ): QuantizationPlan {
-  const tensors = [...log.matchAll(tensorLine)].map(([, , name = '', source = '', target = source]) => {
-    const info = model.tensors.get(names.get(name) ?? '');
+  const byPaddedName = new Map([...names].map(([name, original]) => [padded(name), { name, original }]));
+  const found = log.split('\n').flatMap((line) => {
+    const match = tensorLine.exec(line);
+    return match === null ? [] : [match];
+  });
+  const tensors = found.map(([, shown = '', source = '', target = source]) => {
+    const named = byPaddedName.get(shown);
+    const info = model.tensors.get(named?.original ?? '');
     const type = tensorTypeByName(target.toUpperCase());
-    if (info === undefined || type === undefined)
-      throw unreadable(`it names a tensor '${name}' of type ${target}`);
+    if (named === undefined || info === undefined || type === undefined)
+      throw unreadable(`it names a tensor '${shown.trim()}' of type ${target}`);
+    const { name } = named;
     const { dimensions, type: sourceType, byteSize } = info;
     const bytes = tensorByteSize(type, dimensions);
     return { name, dimensions, sourceType, type: type.name, sourceBytes: byteSize, bytes };
@@ -40,8 +50,15 @@ export function readPlan(
   return { tensors, fallbackCount: Number(fallbackLine.exec(log)?.[1] ?? 0) };
 }
 
+function padded(name: string): string {
+  return name + ' '.repeat(Math.max(0, nameBytes - Buffer.byteLength(name)));
+}
+
 function unreadable(reason: string): Error {
-  return createError('INTERNAL', `llama.cpp's plan of the quantization cannot be read: ${reason}.`);
+  return createError(
+    'QUANTIZATION_FAILED',
+    `llama.cpp's plan of the quantization cannot be read: ${reason}.`,
+  );
 }
 
 /** Number of weights of a tensor. */

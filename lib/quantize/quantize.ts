@@ -39,7 +39,9 @@ interface Request {
  *
  * @example
  * ```ts
- * const { bytesAfter, bitsPerWeight } = await quantize('model-f16.gguf', 'model-q4.gguf', {
+ * import { quantize } from 'llama-native';
+ *
+ * const { bytesAfter, bitsPerWeight } = await quantize('model-f16.gguf', 'model-Q4_K_M.gguf', {
  *   type: 'Q4_K_M',
  *   onProgress: ({ tensor, fraction }) => console.log(`${Math.round(100 * fraction)} % ${tensor}`),
  * });

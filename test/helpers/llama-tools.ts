@@ -48,9 +48,11 @@ const execute = promisify(execFile);
 export async function runTool(
   tool: string,
   toolArguments: readonly string[],
+  directory?: string,
 ): Promise<{ stdout: Buffer; stderr: string }> {
   const running = execute(toolPath(tool), toolArguments, {
     encoding: 'buffer',
+    cwd: directory,
     env: environmentWithoutSettings(),
     maxBuffer: 64 * 1024 * 1024,
   });
@@ -223,4 +225,13 @@ async function runUntilWhole(tool: string, toolArguments: readonly string[]): Pr
     if (output.endsWith(']]')) return output;
   }
   throw new Error(`${tool} lost the end of its output in 20 runs`);
+}
+
+/** Runs `llama-quantize` in a folder, so that its arguments can be names of files there; gives what it printed. */
+export async function quantizeWithReference(
+  directory: string,
+  toolArguments: readonly string[],
+): Promise<string> {
+  const { stdout, stderr } = await runTool('llama-quantize', toolArguments, directory);
+  return stdout.toString('utf8') + stderr;
 }

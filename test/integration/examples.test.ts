@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readGgufHeader } from '../../lib/gguf/read-header.js';
 import { randomChanges, writeAdapter } from '../helpers/adapter-files.js';
+import { temporaryFile } from '../helpers/gguf-files.js';
 import { testModelPath } from '../helpers/model.js';
+import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
 import { runProgram } from '../helpers/run-program.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -34,11 +36,14 @@ function docExamplesOf(file: string): Example[] {
 
 /**
  * Examples name models that a reader would use; here they run on the test model, with few tokens and one thread. So
- * small a model may not come to an end by itself: the small context is one. Adapters are one of random numbers.
+ * small a model may not come to an end by itself: the small context is one. Adapters, models to quantize and importance matrices are of
+ * random numbers.
  */
 function toProgram(code: string): string {
   const body = code
     .replace(/'(adapters\/[^']+|adapter\.gguf)'/g, 'process.env.ADAPTER')
+    .replace(/'model-f16\.gguf'/g, 'process.env.LARGE_MODEL')
+    .replace(/'imatrix\.gguf'/g, 'process.env.IMATRIX')
     .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
     .replace(/loadModel\(process\.env\.MODEL\)/g, 'loadModel(process.env.MODEL, {})')
     .replace(
@@ -48,9 +53,11 @@ function toProgram(code: string): string {
     .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
     .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
   const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
-  const load = /const model = await loadModel/.test(body)
-    ? ''
-    : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
+  const needsNoModel = imports === '' && !body.includes('loadModel');
+  const load =
+    needsNoModel || /const model = await loadModel/.test(body)
+      ? ''
+      : 'const model = await loadModel(process.env.MODEL, { threads: 1, contextSize: 1024 });\n';
   const close = load === '' ? '' : '\nawait model.close();\n';
   return `${imports}${load}${body}${close}`;
 }
@@ -72,6 +79,8 @@ let model: string;
 beforeAll(async () => {
   model = await testModelPath();
   const header = await readGgufHeader(model);
+  process.env.LARGE_MODEL = await writeQuantizableModel(await temporaryFile());
+  process.env.IMATRIX = await writeImatrix(await temporaryFile(), inventImportance(2));
   process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
 });
 
