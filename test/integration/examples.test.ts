@@ -7,6 +7,8 @@ import { randomChanges, writeAdapter } from '../helpers/adapter-files.js';
 import { temporaryFile } from '../helpers/gguf-files.js';
 import { testModelPath } from '../helpers/model.js';
 import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
+import { llamaModel } from '../helpers/model-shapes.js';
+import { writeRandomModel } from '../helpers/random-models.js';
 import { runProgram } from '../helpers/run-program.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -42,6 +44,7 @@ function docExamplesOf(file: string): Example[] {
 function toProgram(code: string): string {
   const body = code
     .replace(/'(adapters\/[^']+|adapter\.gguf)'/g, 'process.env.ADAPTER')
+    .replace(/compare\('model-f16\.gguf'/g, 'compare(process.env.READING_MODEL')
     .replace(/'model-f16\.gguf'/g, 'process.env.LARGE_MODEL')
     .replace(/'imatrix\.gguf'/g, 'process.env.IMATRIX')
     .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
@@ -81,6 +84,7 @@ beforeAll(async () => {
   const header = await readGgufHeader(model);
   process.env.LARGE_MODEL = await writeQuantizableModel(await temporaryFile());
   process.env.IMATRIX = await writeImatrix(await temporaryFile(), inventImportance(2));
+  process.env.READING_MODEL = await writeRandomModel(llamaModel());
   process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
 });
 
