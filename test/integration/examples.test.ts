@@ -6,8 +6,8 @@ import { readGgufHeader } from '../../lib/gguf/read-header.js';
 import { randomChanges, writeAdapter } from '../helpers/adapter-files.js';
 import { temporaryFile } from '../helpers/gguf-files.js';
 import { testModelPath } from '../helpers/model.js';
-import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
 import { llamaModel } from '../helpers/model-shapes.js';
+import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
 import { writeRandomModel } from '../helpers/random-models.js';
 import { runProgram } from '../helpers/run-program.js';
 

@@ -164,7 +164,12 @@ describe('compare', () => {
       ...['compare', '/m.gguf', '--types', 'Q4_K_M,Q8_0', '--text', textPath],
       ...['--tolerance', '1', '--output', 'plot.svg'],
     ]);
-    const options = { types: ['Q4_K_M', 'Q8_0'], tolerance: 0.01, output: 'plot.svg', text: 'A text. 一段文字。' };
+    const options = {
+      types: ['Q4_K_M', 'Q8_0'],
+      tolerance: 0.01,
+      output: 'plot.svg',
+      text: 'A text. 一段文字。',
+    };
     expect(calls).toEqual([['/m.gguf', options]]);
     expect(output).toMatch(/→ {2}F16 \(reference\) +270\.0 MB +340\.0 MB +300\.0 +30\.0 +12\.000 ± 0\.120/);
     expect(output).toContain('Use F16.\n/tmp/plot.svg\n');

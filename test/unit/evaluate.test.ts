@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { evaluatorSizes } from '../../lib/evaluate/evaluator-sizes.js';
 import { addEntries, chunkCount } from '../../lib/evaluate/imatrix-file.js';
-import { ComparisonSamples, percentile, Samples, toPerplexity, toShare } from '../../lib/evaluate/statistics.js';
+import {
+  ComparisonSamples,
+  percentile,
+  Samples,
+  toPerplexity,
+  toShare,
+} from '../../lib/evaluate/statistics.js';
 
 describe('estimates', () => {
   test('give the mean and its standard error', () => {
