@@ -3,16 +3,8 @@
 import { prepare, runSteps } from './prepare.mjs';
 
 await runSteps(async () => {
-  prepare({
-    tools: [
-      'llama-completion',
-      'llama-embedding',
-      'llama-gguf-split',
-      'llama-quantize',
-      'llama-imatrix',
-      'llama-perplexity',
-    ],
-  });
+  const tools = ['completion', 'embedding', 'gguf-split', 'imatrix', 'perplexity', 'quantize'];
+  prepare({ tools: tools.map((tool) => `llama-${tool}`) });
   const { fetchDefaultModel } = await import('./default-model.mjs');
   process.stderr.write(`> model: ${await fetchDefaultModel()}\n`);
 });

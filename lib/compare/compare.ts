@@ -27,11 +27,10 @@ const none: Estimate = { value: 0, standardError: 0 };
  * ```ts
  * import { compare } from 'llama-native';
  *
- * const { files, advice } = await compare('model.gguf', {
+ * const { files, advice } = await compare('model-f16.gguf', {
  *   types: ['Q4_K_M'],
- *   allowRequantize: true,
  *   text: 'What the model is to be good at. '.repeat(100),
- *   contextSize: 128,
+ *   contextSize: 64,
  *   chunks: 1,
  *   rounds: 1,
  * });

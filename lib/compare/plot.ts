@@ -75,7 +75,7 @@ function titleOf(reference: ComparedFile | undefined): string {
 }
 
 function subtitleOf({ contextSize, chunks, recommended }: Comparison): string {
-  const text = `Kullback–Leibler divergence over ${chunks} chunks of ${contextSize} tokens. Filled: no file is smaller and nearer.`;
+  const text = `Over ${chunks} chunks of ${contextSize} tokens. Filled: no file is smaller and nearer.`;
   return recommended === undefined ? text : `${text} Ring: recommended.`;
 }
 

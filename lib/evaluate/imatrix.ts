@@ -37,9 +37,8 @@ import { cutText, scoresOf, tokensOf, type Windows } from './windows.js';
  * const text = 'What the model is to be good at. '.repeat(100);
  * const { path, chunks } = await imatrix(model, text, {
  *   output: 'model.imatrix.gguf',
- *   contextSize: 128,
+ *   contextSize: 64,
  *   chunks: 2,
- *   overwrite: true,
  * });
  * console.log(path, chunks);
  * await model.close();

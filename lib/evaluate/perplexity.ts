@@ -31,7 +31,7 @@ import { cutText, scoresOf, tokensOf, type Windows } from './windows.js';
  *
  * const model = await loadModel('model.gguf');
  * const text = 'What the model is to be good at. '.repeat(100);
- * const result = await perplexity(model, text, { contextSize: 128, chunks: 2 });
+ * const result = await perplexity(model, text, { contextSize: 64, chunks: 2 });
  * console.log(result.perplexity.value, '±', result.perplexity.standardError);
  * await model.close();
  * ```

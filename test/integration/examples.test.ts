@@ -14,7 +14,9 @@ import {
 import { temporaryFile, uint32, writeTinyModel } from '../helpers/gguf-files.js';
 import { HubServer } from '../helpers/hub-server.js';
 import { testModelPath } from '../helpers/model.js';
+import { llamaModel } from '../helpers/model-shapes.js';
 import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
+import { writeRandomModel } from '../helpers/random-models.js';
 import { runProgram } from '../helpers/run-program.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -50,6 +52,7 @@ function docExamplesOf(file: string): Example[] {
 function toProgram(code: string): string {
   const body = code
     .replace(/'(adapters\/[^']+|adapter\.gguf)'/g, 'process.env.ADAPTER')
+    .replace(/compare\('model-f16\.gguf'/g, 'compare(process.env.READING_MODEL')
     .replace(/'model-f16\.gguf'/g, 'process.env.LARGE_MODEL')
     .replace(/'imatrix\.gguf'/g, 'process.env.IMATRIX')
     .replace(/'checkpoints\/[^']+'/g, 'process.env.CHECKPOINT')
@@ -105,6 +108,7 @@ beforeAll(async () => {
   const header = await readGgufHeader(model);
   process.env.LARGE_MODEL = await writeQuantizableModel(await temporaryFile());
   process.env.IMATRIX = await writeImatrix(await temporaryFile(), inventImportance(2));
+  process.env.READING_MODEL = await writeRandomModel(llamaModel());
   process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
   folder = await mkdtemp(join(tmpdir(), 'examples-'));
   const [checkpoint] = smallCheckpoints;
