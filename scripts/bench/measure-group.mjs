@@ -3,6 +3,7 @@ import { measureServerSharedPrefix } from './llama-server.mjs';
 import { runMeasurement } from './processes.mjs';
 import { createSharedPrompts } from './prompts.mjs';
 import { measureBatchedBench, measurePrefill } from './reference-tools.mjs';
+import { median } from './statistics.mjs';
 
 const promptTokens = 32;
 /** Tokens per sequence, so that a run lasts some seconds on small models as well. */
@@ -123,16 +124,31 @@ function isolatedSides(settings, rows) {
   });
 }
 
-/** What an engine of its own adds to the time of a load and of a first token. */
+/** Programs that are started for each side of a round, in turn. */
+const startsPerRound = 5;
+
+/** What an engine of its own adds to the time of a program's load and of a first token: differences of medians. */
 async function measureIsolatedStart({ model, threads, libraryFirst }) {
   const measure = (isolate) => () =>
     runMeasurement('measure-library.mjs', { kind: 'start', model, threads, contextSize: 512, isolate });
-  const { reference, library } = await inTurn({ libraryFirst }, measure(false), measure(true));
-  const added = {
-    'isolated-load': library.loadMs - reference.loadMs,
-    'isolated-first-token': library.firstTokenMs - reference.firstTokenMs,
+  const sides = { reference: [], library: [] };
+  for (let start = 0; start < startsPerRound; start++) {
+    const first = (start % 2 === 0) === libraryFirst;
+    const { reference, library } = await inTurn({ libraryFirst: first }, measure(false), measure(true));
+    sides.reference.push(reference);
+    sides.library.push(library);
+  }
+  const added = (figure) => {
+    const [isolated, inProcess] = [sides.library, sides.reference].map((starts) => median(starts.map(figure)));
+    return isolated - inProcess;
   };
-  return { reference: {}, library: added };
+  return {
+    reference: {},
+    library: {
+      'isolated-load': added(({ loadMs }) => loadMs),
+      'isolated-first-token': added(({ firstTokenMs }) => firstTokenMs),
+    },
+  };
 }
 
 function sharedPrefixSides({ model, threads, round }) {
