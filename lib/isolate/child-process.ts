@@ -35,7 +35,7 @@ export class ChildEngineProcess implements EngineProcess {
   readonly #input: Writable;
   readonly #answers: Readable;
   readonly #log = new LogTail();
-  #corked = false;
+  #corks = 0;
   #referenced: boolean | undefined;
 
   /** @throws EngineStartError if the system refuses. */
@@ -77,18 +77,20 @@ export class ChildEngineProcess implements EngineProcess {
     this.setReferenced(false);
   }
 
-  /** What is sent in one turn is written at once, and wakes the process once. */
+  /** A notice, which nobody waits for, is written with the next call of the same turn, or at the end of the turn. */
   send(request: EngineRequest): void {
-    const pieces = encodeMessage(request);
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#input.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#input.uncork();
-      });
+    this.#input.cork();
+    for (const piece of encodeMessage(request)) this.#input.write(piece);
+    if (request.type !== 'notice') {
+      this.#uncorkAll();
+      return;
     }
-    for (const piece of pieces) this.#input.write(piece);
+    if (this.#corks++ === 0) process.nextTick(() => this.#uncorkAll());
+  }
+
+  #uncorkAll(): void {
+    for (; this.#corks > 0; this.#corks--) this.#input.uncork();
+    this.#input.uncork();
   }
 
   kill(): void {
