@@ -139,7 +139,9 @@ async function measureIsolatedStart({ model, threads, libraryFirst }) {
     sides.library.push(library);
   }
   const added = (figure) => {
-    const [isolated, inProcess] = [sides.library, sides.reference].map((starts) => median(starts.map(figure)));
+    const [isolated, inProcess] = [sides.library, sides.reference].map((starts) =>
+      median(starts.map(figure)),
+    );
     return isolated - inProcess;
   };
   return {
