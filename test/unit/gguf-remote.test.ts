@@ -51,16 +51,16 @@ function contentOf({ metadata, tensors, dataOffset, fileSize }: GgufHeader) {
 }
 
 describe('the header of a remote file', () => {
-  it('is that of the file, for one request and little more than its own bytes', async () => {
-    const path = await modelWith(260_000);
+  it('is that of the file, for one request of one range', async () => {
+    const path = await modelWith(260_000, 60_000_000);
     const { hub, read } = await prepare(path);
-    hub.misbehaviour.bytesPerSecond = 20e6; // else the connection's buffers take in megabytes before it is ended
     const header = await read(`hf:${repository}:${file}`);
     expect(contentOf(header)).toEqual(contentOf(await readFileHeader(path)));
     expect(header.path).toBe(`hf:${repository}:${file}`);
     expect(hub.downloads).toHaveLength(1);
-    expect(hub.downloads[0]?.range).toMatch(/^bytes=0-/);
-    expect(hub.downloads[0]?.sentBytes).toBeLessThan(header.dataOffset + 16_000_000);
+    // How much of it is sent before the connection is ended depends on the buffers on the way.
+    expect(hub.downloads[0]?.range).toBe('bytes=0-33554431');
+    expect(hub.downloads[0]?.sentBytes).toBeLessThanOrEqual(33_554_432);
     expect(hub.requests.filter(({ path: asked }) => asked.startsWith('/api'))).toEqual([]);
   });
 
