@@ -125,7 +125,7 @@ export async function ensureRandomModel(name, { directory, seed, writeGguf }) {
   if (existsSync(path)) return path;
   mkdirSync(directory, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
-  await writeGguf(unfinished, randomModelContent(shape, `${name}/${seed}`));
+  await writeGguf(unfinished, randomModelContent(shape, `${name}/${seed}`), { overwrite: true });
   renameSync(unfinished, path); // whoever finds it finds all of it
   return path;
 }
