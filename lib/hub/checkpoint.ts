@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createError } from '../errors.js';
-import { isCommit, RepositoryCache } from './cache-layout.js';
+import { RepositoryCache } from './cache-layout.js';
+import { cachedOrFetched } from './cached-or-fetched.js';
 import {
   describeOtherWeights,
   descriptionsOf,
@@ -8,7 +9,7 @@ import {
   weightsOfIndex,
   weightsWithoutIndex,
 } from './checkpoint-files.js';
-import { explainHubFailure, explainSystemFailure, isUnreachable, notCached } from './hub-errors.js';
+import { explainSystemFailure } from './hub-errors.js';
 import { fetchFiles } from './hub-model.js';
 import { fetchCommit, fetchListing, type RepositoryFile, readListing } from './repository.js';
 import { type HubSettings, readSettings, type Tuning } from './settings.js';
@@ -49,29 +50,12 @@ export async function downloadCheckpointWith(
   const settings = await readSettings(options, tuning);
   const cache = new RepositoryCache(settings.cacheDirectory, parsed.repository);
   try {
-    return await resolveCheckpoint(cache, parsed, settings);
+    return await cachedOrFetched(parsed, settings, {
+      find: (isFinal) => findCached(cache, parsed, isFinal),
+      fetch: () => fetchCheckpoint(cache, parsed, settings),
+    });
   } catch (error) {
     throw explainSystemFailure(error, settings);
-  }
-}
-
-async function resolveCheckpoint(
-  cache: RepositoryCache,
-  source: HubSource,
-  settings: HubSettings,
-): Promise<string> {
-  if (!settings.update || settings.offline || isCommit(source.revision ?? '')) {
-    const cached = await findCached(cache, source, settings.offline);
-    if (cached !== undefined) return cached;
-  }
-  if (settings.offline) throw notCached(source, settings);
-  try {
-    return await fetchCheckpoint(cache, source, settings);
-  } catch (error) {
-    const cached =
-      isUnreachable(error) && !settings.update ? await findCached(cache, source, true) : undefined;
-    if (cached !== undefined) return cached;
-    throw explainHubFailure(error, source, settings);
   }
 }
 

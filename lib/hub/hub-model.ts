@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { createError } from '../errors.js';
-import { isCommit, RepositoryCache } from './cache-layout.js';
+import { RepositoryCache } from './cache-layout.js';
+import { cachedOrFetched } from './cached-or-fetched.js';
 import { digestOfEtag } from './digest.js';
 import { ensureDiskSpace } from './disk-space.js';
-import { explainHubFailure, fileNotFound, isUnreachable, notCached } from './hub-errors.js';
+import { fileNotFound } from './hub-errors.js';
 import { warnAboutMemory } from './memory-warning.js';
 import { PartialFile } from './partial-file.js';
 import { ProgressGroup } from './progress.js';
@@ -17,20 +18,10 @@ import type { HubSource } from './types.js';
 /** Local path of the first (or only) file of a hub model, fetched if need be. */
 export async function resolveHubModel(source: HubSource, settings: HubSettings): Promise<string> {
   const cache = new RepositoryCache(settings.cacheDirectory, source.repository);
-  if (!settings.update || settings.offline || isCommit(source.revision ?? '')) {
-    const cached = await findCached(cache, source, settings.offline);
-    if (cached !== undefined) return cached;
-  }
-  if (settings.offline) throw notCached(source, settings);
-  try {
-    return await fetchModel(cache, source, settings);
-  } catch (error) {
-    // A hub out of reach is no reason to fail while the cache has something that fits.
-    const cached =
-      isUnreachable(error) && !settings.update ? await findCached(cache, source, true) : undefined;
-    if (cached !== undefined) return cached;
-    throw explainHubFailure(error, source, settings);
-  }
+  return cachedOrFetched(source, settings, {
+    find: (isFinal) => findCached(cache, source, isFinal),
+    fetch: () => fetchModel(cache, source, settings),
+  });
 }
 
 /**

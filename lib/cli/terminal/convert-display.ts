@@ -1,6 +1,7 @@
 import type { ConvertProgress } from '../../index.js';
 import type { Channel } from './channel.js';
 import { createProgressDisplay, describeConversion } from './progress-display.js';
+import { createStepDisplay } from './step-display.js';
 
 export { describeConversion };
 
@@ -15,37 +16,20 @@ export interface ConvertDisplay {
 export async function createConvertDisplay(channel: Channel): Promise<ConvertDisplay> {
   if (!channel.isTerminal) return { update() {}, finish() {} };
   const download = await createProgressDisplay(channel);
-  const { default: cliProgress } = await import('cli-progress');
-  let bar: InstanceType<typeof cliProgress.SingleBar> | undefined;
-  const start = () => {
-    download.finish();
-    const created = new cliProgress.SingleBar({
-      stream: channel.stream,
-      format: 'Converting {bar} {percentage}% {detail}',
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      barsize: 24,
-      clearOnComplete: true,
-      hideCursor: null,
-      gracefulExit: false,
-    });
-    created.start(1, 0, { detail: '' });
-    return created;
-  };
+  const steps = await createStepDisplay(channel);
   return {
     update(progress) {
       if (progress.stage === 'download') {
         download.update(progress);
         return;
       }
-      bar ??= start();
+      download.finish();
       const fraction = progress.totalBytes > 0 ? progress.writtenBytes / progress.totalBytes : 0;
-      bar.update(fraction, { detail: describeConversion(progress) });
+      steps.update('Converting', fraction, describeConversion(progress));
     },
     finish() {
       download.finish();
-      bar?.stop();
-      bar = undefined;
+      steps.finish();
     },
   };
 }

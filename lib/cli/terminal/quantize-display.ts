@@ -1,5 +1,6 @@
 import type { QuantizeProgress } from '../../index.js';
 import type { Channel } from './channel.js';
+import { createStepDisplay } from './step-display.js';
 
 /** Shows which tensor is quantized, and how far all are. */
 export interface QuantizeDisplay {
@@ -16,31 +17,9 @@ export function describeTensor({ index, count, tensor, sourceType, type }: Quant
 
 /** A bar on a terminal, nothing elsewhere. */
 export async function createQuantizeDisplay(channel: Channel): Promise<QuantizeDisplay> {
-  if (!channel.isTerminal) return { update() {}, finish() {} };
-  const { default: cliProgress } = await import('cli-progress');
-  let bar: InstanceType<typeof cliProgress.SingleBar> | undefined;
-  const start = () => {
-    const started = new cliProgress.SingleBar({
-      stream: channel.stream,
-      format: '{bar} {percentage}% {detail}',
-      barCompleteChar: '█',
-      barIncompleteChar: '░',
-      barsize: 16,
-      clearOnComplete: true,
-      hideCursor: null,
-      gracefulExit: false,
-    });
-    started.start(1, 0, { detail: '' });
-    return started;
-  };
+  const steps = await createStepDisplay(channel);
   return {
-    update(progress) {
-      bar ??= start();
-      bar.update(progress.fraction, { detail: describeTensor(progress) });
-    },
-    finish() {
-      bar?.stop();
-      bar = undefined;
-    },
+    update: (progress) => steps.update('Quantizing', progress.fraction, describeTensor(progress)),
+    finish: () => steps.finish(),
   };
 }
