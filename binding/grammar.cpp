@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <string_view>
 #include <utility>
 
 #include "arguments.h"
@@ -97,6 +98,16 @@ std::string GrammarOfJsonSchema(const std::string& schema) {
     throw Failure("INVALID_SCHEMA",
                   std::string("The JSON schema cannot be expressed as a grammar. ") + error.what());
   }
+}
+
+std::string BoundExponents(std::string grammar) {
+  static constexpr std::string_view unbounded = "([eE] [-+]? integral-part)";
+  static constexpr std::string_view bounded = "([eE] [-+]? [0-9]{1,2})";
+  for (size_t at = grammar.find(unbounded); at != std::string::npos; at = grammar.find(unbounded, at)) {
+    grammar.replace(at, unbounded.size(), bounded);
+    at += bounded.size();
+  }
+  return grammar;
 }
 
 Grammar::Grammar(std::shared_ptr<Model> model, const std::string& text,

@@ -13,6 +13,8 @@
 // GBNF for a JSON schema given as JSON text. Throws INVALID_SCHEMA with what cannot be expressed. Recurses:
 // call it on a thread with a large stack.
 std::string GrammarOfJsonSchema(const std::string& schema);
+// The same for numbers that a double can hold: llama.cpp's may have exponents of sixteen digits.
+std::string BoundExponents(std::string grammar);
 
 class Grammar {
  public:

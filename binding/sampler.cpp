@@ -58,7 +58,7 @@ void Sampler::CreateGrammar(const SamplingConfig& config) {
   const ReasoningConfig& reasoning = config.reasoning;
   if (!reasoning.ends.empty()) reasoning_ = std::make_unique<Reasoning>(*model, reasoning);
   const std::string& grammar =
-      config.json_schema.empty() ? config.grammar : GrammarOfJsonSchema(config.json_schema);
+      config.json_schema.empty() ? config.grammar : BoundExponents(GrammarOfJsonSchema(config.json_schema));
   if (grammar.empty()) return;
   grammar_ = std::make_unique<Grammar>(model, grammar, config.grammar_triggers);
   // One that holds at once describes the reasoning too, and the beginning of the answer in the prompt.

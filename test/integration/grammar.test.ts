@@ -59,6 +59,19 @@ describe('a JSON schema', () => {
     expect(typeof value.married).toBe('boolean');
   });
 
+  it('holds no number that JavaScript cannot hold, however large the model would have it', async () => {
+    const tokens = await Promise.all(['9', 'e'].map((text) => model.tokenize(text, { addSpecial: false })));
+    const logitBias = Object.fromEntries(tokens.map(([token], index) => [token, 90 + index]));
+    const { text } = await model.generate('1', {
+      jsonSchema: { type: 'number' },
+      logitBias,
+      temperature: 0,
+      maxTokens: 60,
+    }).result;
+    expect(text).toMatch(/^9+.*e/);
+    expect(JSON.parse(text)).toBeLessThan(Number.MAX_VALUE);
+  });
+
   it('shapes the answer of a chat', async () => {
     const chat = model.createChat({ temperature: 0, maxTokens: 60 });
     const jsonSchema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] };
