@@ -129,12 +129,10 @@ describe('the AI SDK on a real model', () => {
       maxOutputTokens: 60,
     });
     expect(typeof object.share).toBe('number');
-    expect(warnings).toEqual(
-      expect.arrayContaining([
-        expect.objectContaining({ details: expect.stringContaining('maximum at #/properties/share') }),
-        expect.objectContaining({ details: expect.stringContaining('maxLength at #/properties/mail') }),
-      ]),
-    );
+    // The length of the address beside its pattern is a part of the grammar.
+    expect(warnings).toEqual([
+      expect.objectContaining({ details: expect.stringContaining('maximum at #/properties/share') }),
+    ]);
   });
 
   it('makes the model call a tool, runs it, and goes on with its result', async () => {
