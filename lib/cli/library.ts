@@ -24,6 +24,7 @@ type PublicPart = Pick<
   | 'perplexity'
   | 'compare'
   | 'quantizationTypes'
+  | 'readGgufMetadata'
   | 'readGgufHeaders'
   | 'summarizeGguf'
   | 'estimateMemory'

@@ -180,3 +180,47 @@ describe('checks of the machine', () => {
     expect(text).toBe('✗ Devices  a\n           b\n           → c\n           d\n');
   });
 });
+
+describe('doctor, of the templates of the models on this machine,', () => {
+  const model = (source: string, file = 'a.gguf') =>
+    ({
+      source,
+      file,
+      path: source,
+      sizeBytes: 1,
+      repository: 'a/b',
+      revision: '',
+      lastModified: new Date(0),
+    }) as const;
+  const tokens = { covered: [], uncovered: [] };
+  const library: Partial<Library> = {
+    readGgufMetadata: async (path) => {
+      if (path === 'hf:a/damaged') throw createError('MODEL_INVALID', 'damaged');
+      return { chatTemplate: path === 'hf:a/without' ? undefined : path } as never;
+    },
+    findSpecialTokens: ({ chatTemplate }) =>
+      ({ ...tokens, uncoveredInTemplate: chatTemplate === 'hf:a/open' ? ['\u0001'] : [] }) as never,
+  };
+
+  it('names those whose marks users can write', async () => {
+    const models = ['hf:a/open', 'hf:a/closed', 'hf:a/damaged', 'hf:a/without'].map((source) =>
+      model(source),
+    );
+    const { exitCode, output } = await doctor({ ...library, listCachedModels: async () => models }, '--json');
+    const { checks } = JSON.parse(output) as { checks: { name: string; status: string; detail: string }[] };
+    const found = checks.find(({ name }) => name === 'Templates');
+    expect(found).toMatchObject({ status: 'warning', detail: expect.stringContaining('1 of 2 models') });
+    expect(found?.detail).toContain('hf:a/open');
+    expect(exitCode).toBe(0);
+  });
+
+  it('says that all is well, and nothing where there are none', async () => {
+    const parts = [
+      model('hf:a/closed', 'x-00001-of-00002.gguf'),
+      model('hf:a/open', 'x-00002-of-00002.gguf'),
+    ];
+    const well = await doctor({ ...library, listCachedModels: async () => parts });
+    expect(well.output).toContain('users cannot write the marks of the model here');
+    expect((await doctor(library)).output).not.toContain('Templates');
+  });
+});

@@ -3,6 +3,7 @@ import { checkAddon } from './addon.js';
 import type { Check } from './check.js';
 import { checkMemory, checkNode, checkPlatform } from './machine.js';
 import { checkCache, checkHub } from './storage.js';
+import { checkTemplates } from './templates.js';
 import { checkToolchain } from './toolchain.js';
 
 /** Looks at everything that generating and building need, in the order in which it is shown. */
@@ -18,6 +19,7 @@ export async function examine(context: CommandContext): Promise<Check[]> {
     checkMemory(),
     checkToolchain(library, isAddonMissing),
     await checkCache(library),
+    ...(await checkTemplates(library)),
     await hub,
   ];
 }
