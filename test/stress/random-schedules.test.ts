@@ -111,8 +111,8 @@ describe('greedy generation in any company', () => {
   ])(
     'gives what the prompt gives alone, with a cache %s: batched, shared, evicted, paused, guessed, cancelled, saved and restored',
     async (_, cacheTypes, schedules) => {
-      const path = join(directory, 'tiny.gguf');
-      const draftModel = join(directory, 'draft.gguf');
+      const path = join(directory, `tiny-${cacheTypes.keyType}.gguf`);
+      const draftModel = join(directory, `draft-${cacheTypes.keyType}.gguf`);
       await writeTinyGenerator(path);
       await writeTinyGenerator(draftModel, 0.2);
       const reference = await GreedyReference.create(path, 1024, cacheTypes);
