@@ -10,7 +10,7 @@ import {
   invalidArgument,
 } from '../arguments.js';
 import { writeWholeFile } from '../files/write-whole-file.js';
-import { writeGguf } from '../gguf/write.js';
+import { writeGgufAt } from '../gguf/write.js';
 import { familyOf, type ModelLayout } from './architectures/index.js';
 import { Checkpoint } from './checkpoint/index.js';
 import { describeModel } from './config/read-config.js';
@@ -117,10 +117,14 @@ async function convertCheckpoint(
       signal: options.signal,
     },
     (temporaryPath) =>
-      writeGguf(temporaryPath, {
-        metadata: metadata.entries,
-        tensors: withProgress(tensors, options.onProgress, () => throwIfAborted(options.signal)),
-      }),
+      writeGgufAt(
+        temporaryPath,
+        {
+          metadata: metadata.entries,
+          tensors: withProgress(tensors, options.onProgress, () => throwIfAborted(options.signal)),
+        },
+        options.signal,
+      ),
   );
   const { size: sizeBytes } = await stat(path);
   const { architecture } = layout;

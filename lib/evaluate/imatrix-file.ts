@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import { createError, LlamaNativeError } from '../errors.js';
 import { type GgufHeader, type GgufTensorInfo, readGgufHeader } from '../gguf/index.js';
-import { type GgufTensorInput, type GgufValueInput, writeGguf } from '../gguf/write.js';
+import { type GgufTensorInput, type GgufValueInput, writeGgufAt } from '../gguf/write.js';
 
 /** What an importance matrix says of one tensor. */
 export interface ImatrixEntry {
@@ -82,7 +82,8 @@ export async function writeImatrix(path: string, imatrix: Imatrix): Promise<void
     metadata.set(completedKey, { type: 'uint32', value: progress.completedChunks });
   }
   const names = [...entries.keys()].sort();
-  await writeGguf(path, { metadata, tensors: names.flatMap((name) => tensorsOf(name, entries.get(name))) });
+  const tensors = names.flatMap((name) => tensorsOf(name, entries.get(name)));
+  await writeGgufAt(path, { metadata, tensors }, undefined);
 }
 
 function tensorsOf(name: string, entry: ImatrixEntry | undefined): GgufTensorInput[] {

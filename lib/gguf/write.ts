@@ -72,26 +72,56 @@ export async function writeGguf(
 ): Promise<void> {
   checkKeys('options', options, ['overwrite', 'signal']);
   checkSignal(options.signal);
+  const layout = layOut(content);
+  await writeWholeFile(path, { ...options, neededBytes: layout.fileBytes }, (temporaryPath) =>
+    writeLayout(temporaryPath, layout, options.signal),
+  );
+}
+
+/** As {@link writeGguf}, into a file that somebody else moves to its place when it is whole. */
+export async function writeGgufAt(
+  temporaryPath: string,
+  content: GgufContent,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await writeLayout(temporaryPath, layOut(content), signal);
+}
+
+/** A file as it will be. */
+interface FileLayout {
+  readonly header: Buffer;
+  readonly tensors: readonly Placed<GgufTensorInput>[];
+  readonly alignment: number;
+  readonly fileBytes: number;
+}
+
+function layOut(content: GgufContent): FileLayout {
   const metadata =
     content.metadata instanceof Map ? content.metadata : new Map(Object.entries(content.metadata));
   const alignment = alignmentOf(metadata);
   const tensors = placeTensors(content.tensors ?? [], alignment);
   const header = encodeGgufHeader(metadata, tensors);
   const last = tensors.at(-1);
-  const neededBytes = header.length + (last === undefined ? 0 : last.offset + last.byteSize);
-  await writeWholeFile(path, { ...options, neededBytes }, async (temporaryPath) => {
-    const file = await open(temporaryPath, 'wx');
-    try {
-      await writeAll(file, header);
-      if (tensors.length > 0) await writePadding(file, header.length, alignment);
-      for (const tensor of tensors) {
-        await writeTensor(file, tensor, options.signal);
-        await writePadding(file, tensor.byteSize, alignment);
-      }
-    } finally {
-      await file.close();
+  const fileBytes = header.length + (last === undefined ? 0 : last.offset + last.byteSize);
+  return { header, tensors, alignment, fileBytes };
+}
+
+async function writeLayout(
+  path: string,
+  { header, tensors, alignment }: FileLayout,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await writeAll(file, header);
+    if (tensors.length > 0) await writePadding(file, header.length, alignment);
+    for (const tensor of tensors) {
+      await writeTensor(file, tensor, signal);
+      await writePadding(file, tensor.byteSize, alignment);
     }
-  });
+  } finally {
+    await file.close();
+  }
 }
 
 /** `general.alignment`, or what holds without it. */
