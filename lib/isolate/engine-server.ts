@@ -17,6 +17,7 @@ import {
   type HandleReference,
   toSentError,
 } from './protocol.js';
+import { warmUp } from './warm-up.js';
 
 type AnyFunction = (...values: readonly unknown[]) => unknown;
 
@@ -105,6 +106,7 @@ export class EngineServer {
     const flag = this.#addon.createCancelFlag();
     this.#cancelFlags.set(call, flag);
     try {
+      warmUp();
       const onProgress = (fraction: number) => this.#send({ type: 'progress', call, values: [fraction] });
       const model = await this.#addon.loadModel(path as string, options as never, flag, onProgress);
       this.#keep(makes, model);
