@@ -30,6 +30,10 @@ export interface BothForms {
   readonly gguf: string;
   readonly checkpoint: string;
   readonly floats: ReadonlyMap<string, Uint8Array>;
+  /** Those of the checkpoint. */
+  readonly tensors: readonly TensorToWrite[];
+  /** Its other files, by name. */
+  readonly files: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
 /** Writes the first layers of a Llama model to a folder in F32: as a GGUF file, and as a checkpoint of Hugging Face. */
@@ -48,14 +52,12 @@ export async function writeBothForms(path: string, folder: string, layerCount: n
       data: () => floats.get(name) as Uint8Array,
     })),
   });
-  await writeShards(
-    checkpoint,
-    header.tensors.map((tensor) => toCheckpoint(header, tensor, floats)),
-    2,
-  );
-  await writeFile(join(checkpoint, 'config.json'), JSON.stringify(configOf(header)));
-  await writeFile(join(checkpoint, 'tokenizer.json'), JSON.stringify(tokenizerOf(header)));
-  return { gguf, checkpoint, floats };
+  const tensors = header.tensors.map((tensor) => toCheckpoint(header, tensor, floats));
+  const files = { 'config.json': configOf(header), 'tokenizer.json': tokenizerOf(header) };
+  await writeShards(checkpoint, tensors, 2);
+  for (const [name, content] of Object.entries(files))
+    await writeFile(join(checkpoint, name), JSON.stringify(content));
+  return { gguf, checkpoint, floats, tensors, files };
 }
 
 function firstLayers(header: GgufHeader, layerCount: number): GgufHeader {

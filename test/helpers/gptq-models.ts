@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type SmallCheckpoint, smallCheckpoints } from './checkpoint-families.js';
 import { randomTensor } from './checkpoint-weights.js';
+import type { BothForms } from './gguf-to-checkpoint.js';
 import { type GptqLayout, quantizeConfig, quantizeLayer } from './gptq-writer.js';
 import { decodeHalf } from './half.js';
 import { type TensorToWrite, writeShards } from './safetensors.js';
@@ -16,12 +17,12 @@ export function smallCheckpoint(name: string): SmallCheckpoint {
   return found;
 }
 
-/** The tensors of a small checkpoint with its linear layers quantized, and the same dequantized in F32. */
-export function quantizedTensors(checkpoint: SmallCheckpoint, layout: GptqLayout) {
+/** The tensors of a checkpoint with its linear layers quantized, and the same dequantized in F32. */
+export function quantizeTensors(tensors: readonly TensorToWrite[], layout: GptqLayout) {
   const quantized: TensorToWrite[] = [];
   const dequantized: TensorToWrite[] = [];
-  for (const [name, shape] of Object.entries(checkpoint.shapes)) {
-    const tensor = randomTensor(name, shape, checkpoint.type);
+  for (const tensor of tensors) {
+    const { name, shape } = tensor;
     const [outputs = 1, inputs] = shape;
     if (!name.endsWith('_proj.weight') || inputs === undefined) {
       quantized.push(tensor);
@@ -35,10 +36,18 @@ export function quantizedTensors(checkpoint: SmallCheckpoint, layout: GptqLayout
   return { quantized, dequantized };
 }
 
+/** {@link quantizeTensors} of a small checkpoint. */
+export function quantizedTensors(checkpoint: SmallCheckpoint, layout: GptqLayout) {
+  const tensors = Object.entries(checkpoint.shapes).map(([name, shape]) =>
+    randomTensor(name, shape, checkpoint.type),
+  );
+  return quantizeTensors(tensors, layout);
+}
+
 /** Writes a small checkpoint with other tensors. */
 export async function writeCheckpoint(
   folder: string,
-  checkpoint: SmallCheckpoint,
+  checkpoint: Pick<SmallCheckpoint, 'config' | 'tokenizer' | 'shardCount'>,
   tensors: readonly TensorToWrite[],
   settings?: { place: SettingsPlace; values: Readonly<Record<string, unknown>> },
 ): Promise<void> {
@@ -68,6 +77,22 @@ export async function writeQuantizedModel(
   const folder = join(parent, name);
   const reference = join(parent, 'reference', name);
   await writeCheckpoint(folder, checkpoint, quantized, { place, values: quantizeConfig(layout) });
+  await writeCheckpoint(reference, checkpoint, dequantized);
+  return { folder, reference };
+}
+
+/** Writes the first layers of a Llama model as a checkpoint in a layout, and beside it the same dequantized. */
+export async function writeQuantizedLayers(
+  { tensors, files }: BothForms,
+  parent: string,
+  layout: GptqLayout,
+): Promise<{ folder: string; reference: string }> {
+  const { quantized, dequantized } = quantizeTensors(tensors, layout);
+  const checkpoint = { config: files['config.json'] ?? {}, tokenizer: files, shardCount: 1 };
+  const folder = join(parent, 'quantized');
+  const reference = join(parent, 'reference');
+  const settings = { place: 'config.json', values: quantizeConfig(layout) } as const;
+  await writeCheckpoint(folder, checkpoint, quantized, settings);
   await writeCheckpoint(reference, checkpoint, dequantized);
   return { folder, reference };
 }

@@ -43,10 +43,12 @@ export function quantizeLayer(
   const groupCount = Math.max(...groups) + 1;
   const scales = new Uint16Array(groupCount * outputs);
   const zeros = new Uint8Array(groupCount * outputs);
+  const members = Array.from({ length: groupCount }, (_, group) =>
+    Array.from(groups.keys()).filter((input) => groups[input] === group),
+  );
   for (let output = 0; output < outputs; output++) {
-    for (let group = 0; group < groupCount; group++) {
-      const members = Array.from(groups.keys()).filter((input) => groups[input] === group);
-      const values = members.map((input) => matrix[output * inputs + input] as number);
+    for (const [group, inputsOfGroup] of members.entries()) {
+      const values = inputsOfGroup.map((input) => matrix[output * inputs + input] as number);
       const { scale, zero } = rangeOf(values, layout);
       scales[group * outputs + output] = encodeHalf(scale);
       zeros[group * outputs + output] = zero;

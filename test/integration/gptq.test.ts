@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ConversionProgress, convert, loadModel, readGgufHeader } from '../../lib/index.js';
-import { writeQuantizedModel } from '../helpers/gptq-models.js';
+import { type BothForms, writeBothForms } from '../helpers/gguf-to-checkpoint.js';
+import { writeQuantizedLayers, writeQuantizedModel } from '../helpers/gptq-models.js';
 import type { GptqLayout } from '../helpers/gptq-writer.js';
+import { testModelPath } from '../helpers/model.js';
 
 let parent: string;
 
@@ -94,6 +96,40 @@ describe.each(cases)('%s', (title, name, change, type) => {
     expect(distance(await logitsOf(floats), expected)).toBeLessThan(1e-6);
     // llama.cpp multiplies blocks with activations that it rounds to 8 bits, whatever the weights are.
     expect(distance(await logitsOf(output), expected)).toBeLessThan(0.05);
+  });
+});
+
+describe('the weights of SmolLM2', () => {
+  let both: BothForms;
+  beforeAll(async () => {
+    both = await writeBothForms(await testModelPath(), await mkdtemp(join(parent, 'smollm-')), 1);
+  });
+
+  /** Layouts, with the type that their layers become, and how far one matrix may be from what GPTQ says. */
+  const layouts: [string, Partial<GptqLayout>, string, number][] = [
+    ['4 bits, symmetric', { groupSize: 64 }, 'Q4_0', 0],
+    ['4 bits with zeros', { groupSize: 32, symmetric: false }, 'Q4_1', 1e-3],
+    ['4 bits with zeros as they are', { groupSize: -1, symmetric: false, format: 'gptq_v2' }, 'Q4_1', 1e-3],
+    ['4 bits in order of importance', { groupSize: 128, actOrder: true }, 'Q8_0', roundingBound(127)],
+    ['8 bits, symmetric', { bits: 8, groupSize: 128 }, 'Q8_0', 0],
+    ['8 bits with zeros', { bits: 8, symmetric: false }, 'Q8_0', roundingBound(127)],
+  ];
+
+  test.each(layouts)('survive %s', { timeout: 60_000 }, async (_, change, type, bound) => {
+    const folder = await mkdtemp(join(parent, 'layout-'));
+    const model = await writeQuantizedLayers(both, folder, { ...usual, ...change });
+    const blocks = await convert(model.folder, join(folder, 'blocks.gguf'));
+    const floats = await convert(model.folder, join(folder, 'floats.gguf'), { type: 'f32' });
+    const reference = await convert(model.reference, join(folder, 'reference.gguf'), { type: 'f32' });
+    expect(blocks.quantizedLayers).toHaveLength(7);
+    for (const layer of blocks.quantizedLayers ?? []) {
+      expect(layer.type).toBe(type);
+      expect(layer.relativeError).toBeLessThanOrEqual(bound);
+    }
+    const expected = await logitsOf(reference.path);
+    expect(distance(await logitsOf(floats.path), expected)).toBeLessThan(1e-6);
+    expect(distance(await logitsOf(blocks.path), expected)).toBeLessThan(0.05);
+    await rm(folder, { recursive: true });
   });
 });
 
