@@ -20,6 +20,11 @@ Function* Find(ggml_backend_reg_t registry, const char* name) {
   return reinterpret_cast<Function*>(ggml_backend_reg_get_proc_address(registry, name));
 }
 
+// How long threads wait for the next graph before they sleep: a few milliseconds, enough from one step to the
+// next. By default (50) it is a tenth of a second, in which JavaScript and its neighbours lack the processors
+// of a loop that has nothing to do.
+constexpr uint32_t short_poll = 1;
+
 }  // namespace
 
 CpuThreads::CpuThreads(int32_t count)
@@ -28,6 +33,7 @@ CpuThreads::CpuThreads(int32_t count)
       work_(std::make_unique<Work>()) {
   auto* create = Find<decltype(ggml_threadpool_new)>(registry_, "ggml_threadpool_new");
   ggml_threadpool_params params = ggml_threadpool_params_default(count);
+  params.poll = short_poll;
   pool_ = create != nullptr ? create(&params) : nullptr;
   if (pool_ != nullptr && count > 1) CreateGraph();
 }
