@@ -12,6 +12,8 @@ const maxHeaderBytes = 256 * 1024 * 1024;
 
 /** By how much more is read when what was read is not enough: what was parsed in vain is a small part then. */
 const growth = 4;
+/** How much further than before is read at least: no more than twice a header in all, which counts on a network. */
+const step = 2;
 
 /** Options of {@link readGgufHeader}. */
 export interface ReadHeaderOptions {
@@ -69,7 +71,7 @@ export async function readHeaderFrom(
         `its header needs more than ${maxHeaderBytes} bytes. The file is damaged; download it again.`,
       );
     }
-    wanted = Math.min(Math.max(result, growth * holder.bytes.length), maxHeaderBytes, sizeBytes);
+    wanted = Math.min(Math.max(result, step * holder.bytes.length), maxHeaderBytes, sizeBytes);
   }
 }
 
