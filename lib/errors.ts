@@ -73,6 +73,8 @@ export const errorCodes = {
 
   ENGINE_CRASHED: 'The process of an isolated engine ended unasked; the next call starts another one.',
   ENGINE_START_FAILED: 'The process of an isolated engine could not be started.',
+  SERVER_START_FAILED: 'The server could not listen on its address.',
+
   NOT_IN_PROCESS: 'The call works only with a model in this process, and this one was loaded with `isolate`.',
 
   INTERNAL: 'A defect in llama-native; please report it.',
@@ -238,6 +240,7 @@ const classes: Record<ErrorCode, ErrorClass> = {
   ENGINE_CRASHED: EngineCrashedError,
   ENGINE_START_FAILED: EngineStartError,
   NOT_IN_PROCESS: LlamaNativeError,
+  SERVER_START_FAILED: LlamaNativeError,
   INTERNAL: LlamaNativeError,
 };
 

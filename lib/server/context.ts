@@ -1,0 +1,12 @@
+import type { ModelPool } from './models/model-pool.js';
+import type { ServerSettings } from './options.js';
+import type { Work } from './work/work.js';
+
+/** What every room of the server is given. */
+export interface ServerContext {
+  readonly settings: ServerSettings;
+  readonly models: ModelPool;
+  readonly work: Work;
+  /** When the server began, in milliseconds since 1970. */
+  readonly startedMs: number;
+}

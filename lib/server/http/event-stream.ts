@@ -1,0 +1,88 @@
+import type { ServerResponse } from 'node:http';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequestError } from '../failures.js';
+
+/** How long nothing may be sent before a comment tells proxies that the connection lives. */
+const keepAliveMs = 15_000;
+
+/**
+ * An answer as server-sent events. Waits for slow readers, so that nothing piles up in memory, and gives them up when
+ * they take nothing for too long.
+ */
+export class EventStream {
+  readonly #response: ServerResponse;
+  readonly #request: FastifyRequest;
+  readonly #slowReaderTimeoutMs: number;
+  readonly #keepAlive: NodeJS.Timeout;
+
+  private constructor(request: FastifyRequest, response: ServerResponse, slowReaderTimeoutMs: number) {
+    this.#request = request;
+    this.#response = response;
+    this.#slowReaderTimeoutMs = slowReaderTimeoutMs;
+    this.#keepAlive = setInterval(() => {
+      if (!response.writableNeedDrain) response.write(': waiting\n\n');
+    }, keepAliveMs);
+    this.#keepAlive.unref();
+  }
+
+  /** Sends the head of the answer. From here on failures have to be told as events. */
+  static open(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { slowReaderTimeoutMs }: { readonly slowReaderTimeoutMs: number },
+  ): EventStream {
+    reply.hijack();
+    // What hooks have set, such as the request's id and what CORS asks for.
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    reply.raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    });
+    // One event is one small packet; waiting for more to send would only make tokens late.
+    reply.raw.socket?.setNoDelay(true);
+    return new EventStream(request, reply.raw, slowReaderTimeoutMs);
+  }
+
+  /**
+   * Sends an event whose data is one line, such as JSON.
+   * @returns a promise where the reader has to be waited for; most events need none.
+   */
+  send(data: string, name?: string): Promise<void> | undefined {
+    return this.write(name === undefined ? `data: ${data}\n\n` : `event: ${name}\ndata: ${data}\n\n`);
+  }
+
+  /** Sends text that is made of whole events already. */
+  write(events: string): Promise<void> | undefined {
+    if (this.#response.destroyed) return undefined; // the request's signal has fired
+    if (this.#response.write(events)) {
+      this.#keepAlive.refresh();
+      return undefined;
+    }
+    return this.#drained();
+  }
+
+  /** Ends the answer. */
+  end(): void {
+    clearInterval(this.#keepAlive);
+    this.#response.end();
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve) => {
+      const settle = () => {
+        clearTimeout(timer);
+        this.#response.off('drain', settle).off('close', settle);
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        const message = `The client read nothing for ${this.#slowReaderTimeoutMs} ms.`;
+        this.#request.scope.cancel(new RequestError('cancelled', 'slow_reader', message));
+        this.#response.destroy();
+      }, this.#slowReaderTimeoutMs);
+      this.#response.on('drain', settle).on('close', settle);
+    });
+  }
+}

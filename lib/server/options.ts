@@ -1,0 +1,289 @@
+import type { FastifyBaseLogger } from 'fastify';
+import {
+  checkBoolean,
+  checkInteger,
+  checkKeys,
+  checkString,
+  describeValue,
+  invalidArgument,
+} from '../arguments.js';
+import type { ServedLoadOptions, ServedModelOptions } from './models/types.js';
+
+/** A key that clients show as `Authorization: Bearer …` or `x-api-key`. */
+export interface ApiKeyOptions {
+  /** The secret itself, 8 characters or more. */
+  key: string;
+  /** What logs and metrics call it. Default: `key-1`, `key-2` and so on. */
+  name?: string;
+  /** May load and unload models and read metrics. Default true for a single key, false where there are several. */
+  admin?: boolean;
+  /** Requests of this key that may run or wait at once. Default: `requestsPerKey`. */
+  concurrency?: number;
+}
+
+/** Certificate and key of a server that speaks TLS, in PEM. */
+export interface TlsOptions {
+  key: string | Buffer;
+  certificate: string | Buffer;
+}
+
+/** How a server speaks gRPC. */
+export interface GrpcOptions {
+  /** Port of its own. 0 takes a free one. Default 50051. */
+  port?: number;
+}
+
+/** Options of {@link createServer}. */
+export interface ServerOptions {
+  /** What to serve: sources as of `loadModel`, or with names and options of their own. The first is the default model. */
+  models: readonly (string | ServedModelOptions)[];
+  /** Name of the model that requests without one are for. Default: the first one's. */
+  defaultModel?: string;
+  /**
+   * Options of all models. Default: those of `loadModel`, with 8 `sequences`, and engines in processes of their own
+   * (`isolate`).
+   */
+  load?: ServedLoadOptions;
+  /**
+   * Memory that loaded models may take together, in bytes; the least recently used one is unloaded to make room.
+   * Default: no limit.
+   */
+  memoryBudgetBytes?: number;
+  /** Address to listen on. Anything but a loopback address needs `apiKeys`. Default `127.0.0.1`. */
+  host?: string;
+  /** Port to listen on; 0 takes a free one. Default 8080. */
+  port?: number;
+  /** Path of a unix socket to listen on instead of a port. */
+  unixSocket?: string;
+  /** Certificate and key; without them the server speaks plain HTTP. */
+  tls?: TlsOptions;
+  /** Keys that let clients in. Default: none, and whoever reaches the address is let in. */
+  apiKeys?: readonly (string | ApiKeyOptions)[];
+  /** Origins of pages in browsers that may ask, such as `https://example.org`; `*` for all. Default: none but its own. */
+  allowedOrigins?: readonly string[];
+  /** Host names that requests may be addressed to, beside loopback names and `host`. Default: none. */
+  allowedHosts?: readonly string[];
+  /** Let administrators load models that are not in `models`, by path or from the hub. Default false. */
+  allowSources?: boolean;
+  /** Requests that each client may make in a minute. Default: no limit. */
+  requestsPerMinute?: number;
+  /** Requests of a model that may wait for one of its sequences. More are refused with 429. Default 256. */
+  queueLimit?: number;
+  /** Requests of a key that may run or wait at once. Default: no limit. */
+  requestsPerKey?: number;
+  /** How long a request may take in all, in milliseconds; 0 for any time. Default 600000. */
+  requestTimeoutMs?: number;
+  /** How long a request may wait for its model to load, in milliseconds. Default 300000. */
+  loadTimeoutMs?: number;
+  /** How long a client that reads nothing is waited for, in milliseconds. Default 30000. */
+  slowReaderTimeoutMs?: number;
+  /** How long running requests may go on when the server closes, in milliseconds. Default 10000. */
+  shutdownTimeoutMs?: number;
+  /** Largest request in bytes. Default 8388608. */
+  bodyLimitBytes?: number;
+  /** `true` logs to the standard output, a level such as `warn` only that and worse; or a pino logger. Default false. */
+  log?: boolean | string | FastifyBaseLogger;
+  /** Put prompts and answers into the log. Default false. */
+  logPrompts?: boolean;
+  /** Serve the chat page at `/`. Default true. */
+  page?: boolean;
+  /** Serve the description of all routes at `/docs`. Default true. */
+  docs?: boolean;
+  /** Speak gRPC too, on a port of its own. Default false. */
+  grpc?: boolean | GrpcOptions;
+}
+
+/** A key with its defaults. */
+export interface ApiKey {
+  readonly key: string;
+  readonly name: string;
+  readonly admin: boolean;
+  readonly concurrency: number | undefined;
+}
+
+/** {@link ServerOptions} with their defaults. */
+export interface ServerSettings {
+  readonly models: readonly ServedModelOptions[];
+  readonly defaultModel: string | undefined;
+  readonly load: ServedLoadOptions;
+  readonly memoryBudgetBytes: number;
+  readonly host: string;
+  readonly port: number;
+  readonly unixSocket: string | undefined;
+  readonly tls: TlsOptions | undefined;
+  readonly apiKeys: readonly ApiKey[];
+  readonly allowedOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
+  readonly allowSources: boolean;
+  readonly requestsPerMinute: number | undefined;
+  readonly queueLimit: number;
+  readonly requestsPerKey: number | undefined;
+  readonly requestTimeoutMs: number;
+  readonly loadTimeoutMs: number;
+  readonly slowReaderTimeoutMs: number;
+  readonly shutdownTimeoutMs: number;
+  readonly bodyLimitBytes: number;
+  readonly log: boolean | string | FastifyBaseLogger;
+  readonly logPrompts: boolean;
+  readonly page: boolean;
+  readonly docs: boolean;
+  readonly grpc: { readonly port: number } | undefined;
+}
+
+const known = [
+  'models',
+  'defaultModel',
+  'load',
+  'memoryBudgetBytes',
+  'host',
+  'port',
+  'unixSocket',
+  'tls',
+  'apiKeys',
+  'allowedOrigins',
+  'allowedHosts',
+  'allowSources',
+  'requestsPerMinute',
+  'queueLimit',
+  'requestsPerKey',
+  'requestTimeoutMs',
+  'loadTimeoutMs',
+  'slowReaderTimeoutMs',
+  'shutdownTimeoutMs',
+  'bodyLimitBytes',
+  'log',
+  'logPrompts',
+  'page',
+  'docs',
+  'grpc',
+] as const satisfies readonly (keyof ServerOptions)[];
+
+const modelKeys = ['source', 'name', 'aliases', 'preload', 'pinned', 'load'];
+
+/** Most milliseconds that a timer of Node.js can wait. */
+const longestMs = 2_147_483_647;
+
+function checkTexts(name: string, texts: readonly string[] | undefined): void {
+  if (texts === undefined) return;
+  if (!Array.isArray(texts) || texts.some((text) => typeof text !== 'string' || text === '')) {
+    throw invalidArgument(name, 'an array of texts', texts);
+  }
+}
+
+function toServedModel(model: string | ServedModelOptions, index: number): ServedModelOptions {
+  const name = `models[${index}]`;
+  const options = typeof model === 'string' ? { source: model } : model;
+  checkKeys(name, options, modelKeys);
+  if (typeof options.source !== 'string' || options.source === '') {
+    throw invalidArgument(`${name}.source`, 'a path, hf:owner/repo or an https URL', options.source);
+  }
+  checkString(`${name}.name`, options.name);
+  checkTexts(`${name}.aliases`, options.aliases);
+  checkBoolean(`${name}.preload`, options.preload);
+  checkBoolean(`${name}.pinned`, options.pinned);
+  return { preload: index === 0, ...options };
+}
+
+function toApiKeys(keys: ServerOptions['apiKeys'] = []): ApiKey[] {
+  if (!Array.isArray(keys)) throw invalidArgument('apiKeys', 'an array of keys', keys);
+  return keys.map((given: string | ApiKeyOptions, index) => {
+    const options = typeof given === 'string' ? { key: given } : given;
+    const name = `apiKeys[${index}]`;
+    checkKeys(name, options, ['key', 'name', 'admin', 'concurrency']);
+    if (typeof options.key !== 'string' || options.key.length < 8) {
+      // Not invalidArgument: its message would show the key.
+      throw invalidArgument(`${name}.key`, 'a text of 8 characters or more', '(not shown)');
+    }
+    checkString(`${name}.name`, options.name);
+    checkBoolean(`${name}.admin`, options.admin);
+    checkInteger(`${name}.concurrency`, options.concurrency, 1, 1_000_000);
+    return {
+      key: options.key,
+      name: options.name ?? `key-${index + 1}`,
+      admin: options.admin ?? keys.length === 1,
+      concurrency: options.concurrency,
+    };
+  });
+}
+
+function checkNumbers(options: ServerOptions): void {
+  checkInteger('memoryBudgetBytes', options.memoryBudgetBytes, 1, Number.MAX_SAFE_INTEGER);
+  checkInteger('port', options.port, 0, 65_535);
+  checkInteger('requestsPerMinute', options.requestsPerMinute, 1, 1_000_000_000);
+  checkInteger('queueLimit', options.queueLimit, 0, 1_000_000);
+  checkInteger('requestsPerKey', options.requestsPerKey, 1, 1_000_000);
+  checkInteger('requestTimeoutMs', options.requestTimeoutMs, 0, longestMs);
+  checkInteger('loadTimeoutMs', options.loadTimeoutMs, 1, longestMs);
+  checkInteger('slowReaderTimeoutMs', options.slowReaderTimeoutMs, 1, longestMs);
+  checkInteger('shutdownTimeoutMs', options.shutdownTimeoutMs, 0, longestMs);
+  checkInteger('bodyLimitBytes', options.bodyLimitBytes, 1, 0x7fff_ffff);
+}
+
+const loopbackNames = ['127.0.0.1', '::1', 'localhost'];
+
+/** True for addresses that only this machine reaches. */
+export function isLoopback(host: string): boolean {
+  return loopbackNames.includes(host) || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+/** A server that others reach lets nobody in without a key. */
+function checkExposure(settings: ServerSettings): void {
+  const isReachable = settings.unixSocket === undefined && !isLoopback(settings.host);
+  if (!isReachable || settings.apiKeys.length > 0) return;
+  const expected = `apiKeys beside it, since others reach that address (on the command line: --api-key)`;
+  throw invalidArgument('host', expected, settings.host);
+}
+
+/**
+ * Checks options and fills in their defaults.
+ * @throws InvalidArgumentError naming the option.
+ */
+export function toServerSettings(options: ServerOptions): ServerSettings {
+  checkKeys('options', options, known);
+  if (!Array.isArray(options.models)) {
+    throw invalidArgument(
+      'models',
+      `an array of sources, not ${describeValue(options.models)}`,
+      options.models,
+    );
+  }
+  checkNumbers(options);
+  for (const name of ['defaultModel', 'host', 'unixSocket'] as const) checkString(name, options[name]);
+  for (const name of ['allowSources', 'logPrompts', 'page', 'docs'] as const)
+    checkBoolean(name, options[name]);
+  for (const name of ['allowedOrigins', 'allowedHosts'] as const) checkTexts(name, options[name]);
+  const { grpc = false } = options;
+  if (typeof grpc === 'object') {
+    checkKeys('grpc', grpc, ['port']);
+    checkInteger('grpc.port', grpc.port, 0, 65_535);
+  }
+  const settings: ServerSettings = {
+    models: options.models.map(toServedModel),
+    defaultModel: options.defaultModel,
+    load: { sequences: 8, isolate: true, ...options.load },
+    memoryBudgetBytes: options.memoryBudgetBytes ?? Number.POSITIVE_INFINITY,
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 8080,
+    unixSocket: options.unixSocket,
+    tls: options.tls,
+    apiKeys: toApiKeys(options.apiKeys),
+    allowedOrigins: options.allowedOrigins ?? [],
+    allowedHosts: options.allowedHosts ?? [],
+    allowSources: options.allowSources ?? false,
+    requestsPerMinute: options.requestsPerMinute,
+    queueLimit: options.queueLimit ?? 256,
+    requestsPerKey: options.requestsPerKey,
+    requestTimeoutMs: options.requestTimeoutMs ?? 600_000,
+    loadTimeoutMs: options.loadTimeoutMs ?? 300_000,
+    slowReaderTimeoutMs: options.slowReaderTimeoutMs ?? 30_000,
+    shutdownTimeoutMs: options.shutdownTimeoutMs ?? 10_000,
+    bodyLimitBytes: options.bodyLimitBytes ?? 8 * 1024 * 1024,
+    log: options.log ?? false,
+    logPrompts: options.logPrompts ?? false,
+    page: options.page ?? true,
+    docs: options.docs ?? true,
+    grpc: grpc === false ? undefined : { port: (grpc === true ? undefined : grpc.port) ?? 50_051 },
+  };
+  checkExposure(settings);
+  return settings;
+}
