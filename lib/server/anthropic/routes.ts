@@ -98,6 +98,8 @@ export function anthropicRoutes(context: ServerContext): FastifyPluginAsyncTypeb
   return async (app) => {
     handleErrors(app, toAnthropicError);
     explainBadBodies(app);
+    // As it is: a serializer made from a schema leaves out what the schema does not name.
+    app.setSerializerCompiler(() => (data) => JSON.stringify(data));
     app.addHook('onSend', (request, reply, _payload, done) => {
       reply.header('request-id', request.id);
       done();
