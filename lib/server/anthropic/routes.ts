@@ -8,6 +8,7 @@ import { EventStream } from '../http/event-stream.js';
 import { fitFormat, startChat } from '../openai/start-chat.js';
 import { reasoningTokensOf } from '../openai/usage.js';
 import { explainBadBodies } from '../openai/validation.js';
+import { warn } from '../openai/warnings.js';
 import type { WorkPlace } from '../work/work.js';
 import { type AnswerHead, toContent, toEnding, toMessage, toUsage } from './answer.js';
 import { toAnthropicError } from './errors.js';
@@ -32,19 +33,25 @@ function toHead(
   return { id, model: name, stopSequences, showsThinking, maxTokens };
 }
 
+/** Where an answer is there before its beginning was told of, as may happen with an engine in another process. */
+const unknownUsage: PromptUsage = { promptTokens: 0, cachedTokens: 0 };
+
 function start(
   { model, signal }: WorkPlace,
   call: MessagesCall,
+  reply: FastifyReply,
   onStart?: (prompt: PromptUsage) => void,
 ): ChatAnswer {
   const options = { ...call.options, signal, ...(onStart && { onStart }) };
-  const [answer] = startChat(model, { ...call, options }, [undefined]).answers;
+  const { answers, warnings } = startChat(model, { ...call, options }, [undefined]);
+  warn(reply, warnings);
+  const [answer] = answers;
   if (answer === undefined) throw new Error('one seed makes one answer');
   return answer;
 }
 
-async function answerAtOnce(place: WorkPlace, body: MessagesBody, call: MessagesCall) {
-  const result = await start(place, call).result;
+async function answerAtOnce(place: WorkPlace, body: MessagesBody, call: MessagesCall, reply: FastifyReply) {
+  const result = await start(place, call, reply).result;
   place.record(result);
   const head = toHead(place, body, call);
   return toMessage(head, {
@@ -69,21 +76,22 @@ async function answerAsStream(
   try {
     await context.work.run({ scope, client, kind: 'chat', model: body.model }, async (place) => {
       let stream: MessageStream | undefined;
-      const begin = (prompt: PromptUsage): MessageStream => {
+      const open = (prompt: PromptUsage): MessageStream => {
+        if (stream !== undefined) return stream;
         reply.header('request-id', request.id);
         events = EventStream.open(request, reply, context.settings);
         stream = new MessageStream(events, toHead(place, body, call));
         stream.begin(prompt);
         return stream;
       };
-      const answer = start(place, call, begin);
+      const answer = start(place, call, reply, open);
       for await (const part of answer) {
-        const full = stream?.add(part);
+        const full = open(unknownUsage).add(part);
         if (full !== undefined) await full;
       }
       const result = await answer.result;
       place.record(result);
-      stream?.finish(result, await reasoningTokensOf(place.model, [result]));
+      open(unknownUsage).finish(result, await reasoningTokensOf(place.model, [result]));
     });
   } catch (error) {
     if (events === undefined) throw error;
@@ -123,7 +131,7 @@ export function anthropicRoutes(context: ServerContext): FastifyPluginAsyncTypeb
           return reply;
         }
         return context.work.run({ scope, client, kind: 'chat', model: body.model }, (place) =>
-          answerAtOnce(place, body, call),
+          answerAtOnce(place, body, call, reply),
         );
       },
     );
