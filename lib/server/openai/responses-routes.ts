@@ -59,9 +59,9 @@ function keep(
 }
 
 async function answerAtOnce(task: Task, place: WorkPlace): Promise<object> {
+  const head = toHead(task.body, place.name);
   const result = await start(task, place).result;
   place.record(result);
-  const head = toHead(task.body, place.name);
   const output = toOutput(result);
   const response = finished(head, result, output, await reasoningTokensOf(place.model, [result]));
   keep(task, head, response, output);
