@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import { createError, LlamaNativeError } from '../errors.js';
 import { anthropicRoutes } from './anthropic/routes.js';
 import type { ServerContext } from './context.js';
@@ -13,6 +13,7 @@ import { ModelPool } from './models/model-pool.js';
 import { modelRoutes } from './models/routes.js';
 import { responsesRoutes } from './openai/responses-routes.js';
 import { openaiRoutes } from './openai/routes.js';
+import { logPrompts, logRequests, logWork } from './operation/request-log.js';
 import { operationRoutes } from './operation/routes.js';
 import { type ServerOptions, type ServerSettings, toServerSettings } from './options.js';
 import { pageRoutes } from './page/routes.js';
@@ -34,7 +35,7 @@ function createApp(settings: ServerSettings): FastifyInstance {
     ...(tls !== undefined && { https: { key: tls.key, cert: tls.certificate } }),
     genReqId: () => randomUUID(),
     bodyLimit: settings.bodyLimitBytes,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }), // the operation room writes one line a request
     forceCloseConnections: 'idle',
     // A value of the wrong type is told of instead of being bent; unknown fields are left alone, as OpenAI's clients
     // send what not every server knows.
@@ -52,6 +53,9 @@ async function assemble(context: ServerContext): Promise<FastifyInstance> {
   await addSecurity(app, settings, context.clients);
   handleErrors(app, toSimpleError);
   handleUnknownRoutes(app, toSimpleError);
+  logRequests(app);
+  logWork(app.log, context);
+  if (settings.logPrompts) logPrompts(app);
   if (settings.docs) await addDocs(app);
   for (const routes of [
     openaiRoutes,
