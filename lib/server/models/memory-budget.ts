@@ -1,5 +1,6 @@
 import { formatBytes } from '../../files/format-bytes.js';
 import { RequestError } from '../failures.js';
+import { waitFor } from './wait.js';
 
 /** A place that holds memory, as the budget sees it. */
 export interface MemoryHolder {
@@ -25,7 +26,7 @@ export interface MemoryWish {
   readonly bytes: number;
   readonly signal: AbortSignal;
   /** From now on the holder counts the bytes as held. */
-  readonly take: (bytes: number) => void;
+  readonly take: () => void;
 }
 
 /** Shares out the memory that the models may take together. What requests use is never taken away. */
@@ -49,7 +50,11 @@ export class MemoryBudget {
    * @throws RequestError if there is not enough, now or ever; the signal's reason when it fires.
    */
   reserve(holder: MemoryHolder, wish: MemoryWish): Promise<void> {
-    return this.#inTurn(() => this.#reserve(holder, wish));
+    // Who gives up must not be waited for by those whose turn comes before.
+    return waitFor(
+      this.#inTurn(() => this.#reserve(holder, wish)),
+      wish.signal,
+    );
   }
 
   /** Unloads idle models while those that are there take more than they may, as models grow after they are loaded. */
@@ -63,10 +68,10 @@ export class MemoryBudget {
   }
 
   async #reserve(holder: MemoryHolder, { bytes, signal, take }: MemoryWish): Promise<void> {
+    signal.throwIfAborted();
     await Promise.all([...this.#holders()].map((other) => other.settle()));
     const idle = this.#idle();
     const evictable = idle.reduce((sum, { evictableBytes }) => sum + evictableBytes, 0);
-    signal.throwIfAborted();
     if (bytes > this.limitBytes) throw this.#tooLarge(holder, bytes);
     if (this.#heldBytes() - evictable + bytes > this.limitBytes) throw this.#noRoom(holder, bytes);
     for (const other of idle) {
@@ -76,7 +81,7 @@ export class MemoryBudget {
     signal.throwIfAborted();
     // Somebody may have begun to use a model in the meantime.
     if (this.#heldBytes() + bytes > this.limitBytes) throw this.#noRoom(holder, bytes);
-    take(bytes);
+    take();
   }
 
   /** Who may be unloaded, those first that were left alone for longest. */

@@ -4,8 +4,9 @@ import type { Model } from '../../index.js';
 import { RequestError, serverClosing } from '../failures.js';
 import { removedMeanwhile } from './load-failures.js';
 import { MemoryBudget } from './memory-budget.js';
+import type { LoadServedModel } from './model-loader.js';
 import { namesOf, type SettledNames, settleNames } from './model-names.js';
-import { type LoadServedModel, ModelSlot } from './model-slot.js';
+import { ModelSlot } from './model-slot.js';
 import type { ServedLoadOptions, ServedModel, ServedModelOptions } from './types.js';
 
 /** What a pool is made of. */
@@ -103,14 +104,12 @@ export class ModelPool extends EventEmitter<ModelPoolEvents> {
     return slot;
   }
 
-  /** Loads the models that are to be there from the start, one after the other, and tells of those that cannot be. */
-  async preload(onFailure: (served: ServedModel, error: unknown) => void): Promise<void> {
+  /** Loads the models that are to be there from the start, one after the other. What fails says so by its state. */
+  async preload(): Promise<void> {
     const wanted = [...this.#slots.values()].filter((_, index) => this.#settings.models[index]?.preload);
     for (const slot of wanted) {
       if (this.#closing !== undefined) return;
-      await slot.load().catch((error: unknown) => {
-        if (this.#closing === undefined) onFailure(slot, error);
-      });
+      await slot.load().catch(() => {});
     }
   }
 

@@ -1,15 +1,12 @@
-import { LlamaNativeError, type LoadProgress, loadModel, type Model } from '../../index.js';
+import { LlamaNativeError, type LoadProgress, type Model } from '../../index.js';
 import { RequestError, serverClosing } from '../failures.js';
 import { LoadAttempts } from './load-attempts.js';
 import { notLoaded, stillLoading, unloadedMeanwhile } from './load-failures.js';
 import type { MemoryBudget, MemoryHolder } from './memory-budget.js';
-import { estimateLoad, measureMemory } from './memory-use.js';
+import { type LoadServedModel, ModelLoader } from './model-loader.js';
 import { ModelStay } from './model-stay.js';
 import type { ModelState, ServedLoadOptions, ServedModel, ServedModelOptions } from './types.js';
 import { waitFor } from './wait.js';
-
-/** How a model gets into memory; another one in tests. */
-export type LoadServedModel = typeof loadModel;
 
 /** What a slot is made of: names are settled, options are merged. */
 export interface SlotSettings {
@@ -36,9 +33,6 @@ export interface ModelLease {
   readonly release: () => void;
 }
 
-/** How often a model that becomes idle is asked how much memory it has taken by now, at most. */
-const measureIntervalMs = 10_000;
-
 /** One model of a server: it comes and goes, its place stays. */
 export class ModelSlot implements ServedModel, MemoryHolder {
   readonly name: string;
@@ -55,16 +49,16 @@ export class ModelSlot implements ServedModel, MemoryHolder {
   error: string | undefined;
   crashes = 0;
   readonly #settings: SlotSettings;
-  readonly #surroundings: SlotSurroundings;
+  readonly #onChange: (slot: ModelSlot) => void;
+  readonly #loader: ModelLoader;
   readonly #attempts = new LoadAttempts();
   /** The stay that requests get their model from. */
   #stay: ModelStay | undefined;
   /** Stays that end; the next one begins when they have. */
   readonly #leaving = new Map<ModelStay, Promise<void>>();
-  #measuredMs = 0;
   #closed = false;
 
-  constructor(settings: SlotSettings, surroundings: SlotSurroundings) {
+  constructor(settings: SlotSettings, { onChange, ...loading }: SlotSurroundings) {
     this.name = settings.name;
     this.aliases = settings.aliases;
     this.source = settings.options.source;
@@ -72,7 +66,8 @@ export class ModelSlot implements ServedModel, MemoryHolder {
     this.added = settings.added;
     this.sequences = settings.load.sequences ?? 1;
     this.#settings = settings;
-    this.#surroundings = surroundings;
+    this.#onChange = onChange;
+    this.#loader = new ModelLoader({ source: this.source, load: settings.load, ...loading });
   }
 
   get model(): Model | undefined {
@@ -184,7 +179,7 @@ export class ModelSlot implements ServedModel, MemoryHolder {
       this.inFlight -= 1;
       this.lastUsedMs = Date.now();
       giveBack();
-      if (this.isIdle) this.#measureAgain(stay);
+      if (this.isIdle) this.#loader.measureAgain(stay);
     };
   }
 
@@ -196,60 +191,27 @@ export class ModelSlot implements ServedModel, MemoryHolder {
   }
 
   async #load(stay: ModelStay): Promise<Model> {
-    const { load, options } = this.#settings;
-    const { signal } = stay;
     this.error = undefined;
     this.#become('loading');
     // Two of them would take twice the memory.
-    await waitFor(Promise.all(this.#leaving.values()), signal);
-    await this.#reserve(stay);
-    const { loadModel: loadServed = loadModel } = this.#surroundings;
-    const model = await loadServed(options.source, {
-      ...load,
-      signal,
-      onProgress: (progress) => this.#progressed(stay, progress),
-    });
-    stay.model = model;
-    signal.throwIfAborted(); // it was loaded before it could be stopped; the stay closes it
+    await waitFor(Promise.all(this.#leaving.values()), stay.signal);
+    const model = await this.#loader.load(this, stay, (progress) => this.#progressed(stay, progress));
     model.on('crash', () => this.#crashed(stay, model));
     return this.#untilRunning(stay, model);
   }
 
-  async #reserve(stay: ModelStay): Promise<void> {
-    const { budget } = this.#surroundings;
-    if (!budget.isLimited) return;
-    const { load, options } = this.#settings;
-    const estimate = await estimateLoad(options.source, load, stay.signal);
-    const take = (bytes: number) => {
-      stay.memoryBytes = bytes;
-      if (estimate.isFromHeader) stay.estimatedBytes = bytes;
-    };
-    await budget.reserve(this, { bytes: estimate.bytes, signal: stay.signal, take });
+  async #untilRunning(stay: ModelStay, model: Model): Promise<Model> {
+    await this.#loader.untilRunning(stay, model);
+    stay.readySinceMs = Date.now();
+    this.#attempts.succeeded();
+    this.#become('ready');
+    return model;
   }
 
   #progressed(stay: ModelStay, progress: LoadProgress): void {
     if (this.#stay !== stay) return;
     this.progress = progress;
-    this.#surroundings.onChange(this);
-  }
-
-  /** The engine is asked something: where it has crashed, the library starts it again as its restart policy allows. */
-  async #untilRunning(stay: ModelStay, model: Model): Promise<Model> {
-    for (;;) {
-      try {
-        stay.memoryBytes = await waitFor(measureMemory(model, stay.estimatedBytes), stay.signal);
-        break;
-      } catch (error) {
-        const hasCrashed = LlamaNativeError.isInstance(error) && error.code === 'ENGINE_CRASHED';
-        if (!hasCrashed) throw error;
-      }
-    }
-    this.#measuredMs = Date.now();
-    stay.readySinceMs = Date.now();
-    this.#attempts.succeeded();
-    this.#become('ready');
-    void this.#surroundings.budget.trim();
-    return model;
+    this.#onChange(this);
   }
 
   #crashed(stay: ModelStay, model: Model): void {
@@ -287,23 +249,10 @@ export class ModelSlot implements ServedModel, MemoryHolder {
     this.#become(state);
   }
 
-  /** Models grow while they work. */
-  #measureAgain(stay: ModelStay): void {
-    const { budget } = this.#surroundings;
-    const now = Date.now();
-    if (!budget.isLimited || stay.model === undefined || now - this.#measuredMs < measureIntervalMs) return;
-    this.#measuredMs = now;
-    const keep = (bytes: number) => {
-      stay.memoryBytes = bytes;
-      return budget.trim();
-    };
-    measureMemory(stay.model, stay.estimatedBytes).then(keep, () => {}); // else it is gone, or starts again
-  }
-
   #become(state: ModelState): void {
     this.state = state;
     this.progress = undefined;
-    this.#surroundings.onChange(this);
+    this.#onChange(this);
   }
 }
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { RequestError } from '../failures.js';
 
 /**
@@ -15,6 +16,7 @@ export class RequestScope {
   constructor(id: string, timeoutMs: number) {
     this.id = id;
     this.signal = this.#controller.signal;
+    setMaxListeners(0, this.signal); // a request may be many generations
     if (timeoutMs > 0) {
       this.#timer = setTimeout(() => {
         const message = `The request took longer than the ${timeoutMs} ms that the server allows. Ask for fewer tokens.`;

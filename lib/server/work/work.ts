@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, setMaxListeners } from 'node:events';
 import type { Model, Timings, Usage } from '../../index.js';
 import { serverClosing } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
@@ -64,6 +64,7 @@ export class Work extends EventEmitter<WorkEvents> {
     super();
     this.#models = models;
     this.#admission = new Admission(limits);
+    setMaxListeners(0, this.#closing.signal); // each stream that waits for nothing in particular listens
   }
 
   /** Requests that run or wait. */
