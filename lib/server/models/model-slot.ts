@@ -225,7 +225,8 @@ export class ModelSlot implements ServedModel, MemoryHolder {
     try {
       return await work;
     } catch (error) {
-      if (this.#stay === stay) this.#fail(stay, error); // else it was told to end
+      if (this.#stay !== stay) throw stay.signal.reason; // it was told to end
+      this.#fail(stay, error);
       throw error;
     }
   }
