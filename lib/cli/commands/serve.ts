@@ -82,6 +82,12 @@ export function addServeCommand(program: Command, context: CommandContext): void
       }),
     )
     .addOption(
+      numberOption('--shutdown-timeout <seconds>', 'how long requests may go on at the end (default: 10)', {
+        minimum: 0,
+        maximum: 2_000_000,
+      }),
+    )
+    .addOption(
       new Option('--log-level <level>', 'what is logged (default: warn on a terminal, else info)').choices(
         levels,
       ),

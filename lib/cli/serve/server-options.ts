@@ -22,6 +22,7 @@ export interface ServeOptions extends ModelOptions {
   requestsPerKey?: number;
   requestsPerMinute?: number;
   requestTimeout?: number;
+  shutdownTimeout?: number;
   logLevel?: string;
   logPrompts?: boolean;
   page: boolean;
@@ -75,7 +76,7 @@ export async function toServerOptions(
   environment: Environment,
   isTerminal: boolean,
 ): Promise<ServerOptions> {
-  const { sequences, grpc, isolate, requestTimeout } = options;
+  const { sequences, grpc, isolate, requestTimeout, shutdownTimeout } = options;
   const keys = await readKeys(options, environment);
   return {
     models,
@@ -94,6 +95,7 @@ export async function toServerOptions(
       requestsPerKey: options.requestsPerKey,
       requestsPerMinute: options.requestsPerMinute,
       requestTimeoutMs: requestTimeout === undefined ? undefined : requestTimeout * 1000,
+      shutdownTimeoutMs: shutdownTimeout === undefined ? undefined : shutdownTimeout * 1000,
       log: options.logLevel === 'silent' ? false : (options.logLevel ?? (isTerminal ? 'warn' : 'info')),
       logPrompts: options.logPrompts,
       page: options.page,

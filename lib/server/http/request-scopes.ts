@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../failures.js';
 import { RequestScope } from '../work/request-scope.js';
 
@@ -35,12 +35,16 @@ class ConnectionScopes {
   }
 }
 
+function traceparentOf({ headers }: FastifyRequest): string | undefined {
+  return typeof headers.traceparent === 'string' ? headers.traceparent : undefined;
+}
+
 /** Gives each HTTP request a scope, which ends when its client goes away. */
 export function addRequestScopes(app: FastifyInstance, timeoutMs: number): void {
   const connections = new ConnectionScopes();
   app.addHook('onRequest', (request, reply, done) => {
-    const scope = new RequestScope(request.id, timeoutMs);
     const { socket } = request.raw;
+    const scope = new RequestScope(request.id, timeoutMs, traceparentOf(request));
     request.scope = scope;
     reply.header('x-request-id', request.id);
     connections.add(socket, scope);

@@ -3,6 +3,7 @@ import Type from 'typebox';
 import type { ServerContext } from '../context.js';
 import { addEngineGauges } from './engine-gauges.js';
 import { Measures } from './measures.js';
+import { startTraces } from './traces.js';
 
 const Health = Type.Object({
   status: Type.Literal('ok'),
@@ -38,6 +39,9 @@ export function operationRoutes(context: ServerContext): FastifyPluginAsyncTypeb
   const { registry } = new Measures(context.work);
   const readEngines = addEngineGauges(registry, context.models);
   return async (app) => {
+    const traces = await startTraces(context.work, app.log);
+    if (traces !== undefined) app.addHook('onClose', () => traces.close());
+
     app.get(
       '/health',
       {
