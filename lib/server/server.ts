@@ -19,6 +19,7 @@ import { pageRoutes } from './page/routes.js';
 import { addSecurity } from './security/security.js';
 import { simpleRoutes, toSimpleError } from './simple/routes.js';
 import { textGenerationInferenceRoutes } from './text-generation-inference/routes.js';
+import { addWebsockets } from './websocket/plugin.js';
 import { websocketRoutes } from './websocket/routes.js';
 import { Work } from './work/work.js';
 
@@ -47,6 +48,7 @@ async function assemble(context: ServerContext): Promise<FastifyInstance> {
   const { settings } = context;
   const app = createApp(settings);
   addRequestScopes(app, settings.requestTimeoutMs);
+  await addWebsockets(app, settings);
   await addSecurity(app, settings);
   handleErrors(app, toSimpleError);
   handleUnknownRoutes(app, toSimpleError);
