@@ -35,6 +35,8 @@ function createApp(settings: ServerSettings): FastifyInstance {
     bodyLimit: settings.bodyLimitBytes,
     disableRequestLogging: true,
     forceCloseConnections: 'idle',
+    // Closing counts as well, and may take as long as running requests are given.
+    pluginTimeout: settings.shutdownTimeoutMs + 10_000,
     // A value of the wrong type is told of instead of being bent; unknown fields are left alone, as OpenAI's clients
     // send what not every server knows.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allowUnionTypes: true } },

@@ -1,4 +1,22 @@
-import { WebSocket } from 'ws';
+import { createRequire } from 'node:module';
+
+/** What is used here of the client of the package ws, which comes without types. */
+interface Socket {
+  on(event: 'message', listener: (data: Buffer) => void): void;
+  on(event: 'close', listener: (code: number) => void): void;
+  on(event: 'error', listener: (error: Error) => void): void;
+  once(event: 'open', listener: () => void): void;
+  once(event: 'error', listener: (error: Error) => void): void;
+  send(data: string | Buffer, options?: { binary: boolean }): void;
+  pause(): void;
+  resume(): void;
+  close(): void;
+  terminate(): void;
+}
+
+const { WebSocket } = createRequire(import.meta.url)('ws') as {
+  WebSocket: new (url: string, options: object) => Socket;
+};
 
 /** A message of the server. */
 export type StreamMessage = Readonly<Record<string, unknown>> & {
@@ -8,17 +26,17 @@ export type StreamMessage = Readonly<Record<string, unknown>> & {
 
 /** A client of `/v1/stream` that keeps what it is sent. */
 export class StreamClient {
-  readonly socket: WebSocket;
+  readonly socket: Socket;
   readonly messages: StreamMessage[] = [];
   /** The code that the connection was closed with. */
   readonly closed: Promise<number>;
-  #wake = () => {};
+  #waiting: (() => void)[] = [];
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: Socket) {
     this.socket = socket;
     socket.on('message', (data) => {
       this.messages.push(JSON.parse(String(data)) as StreamMessage);
-      this.#wake();
+      for (const wake of this.#waiting.splice(0)) wake();
     });
     this.closed = new Promise((resolve) => socket.on('close', (code) => resolve(code)));
     socket.on('error', () => {}); // `closed` tells
@@ -44,7 +62,7 @@ export class StreamClient {
       const found = this.messages.find(isWanted);
       if (found !== undefined) return found;
       await new Promise<void>((resolve, reject) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
         this.closed.then((code) => reject(new Error(`closed with ${code}`)));
       });
     }
