@@ -7,6 +7,8 @@ import { Interrupts } from './terminal/interrupts.js';
 
 const interrupts = new Interrupts(() => process.exit(exitCodes.interrupted));
 process.on('SIGINT', () => interrupts.raise());
+// What service managers and containers send; a command that was cancelled ends by itself.
+process.on('SIGTERM', () => interrupts.raise());
 
 // The reader of a pipe, such as `head`, has seen enough: a normal end, not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -106,8 +106,14 @@ export function parseBytes(text: string): number {
   throw new InvalidArgumentError('Expected a size, as in 16GB, 24GiB or 8000000000.');
 }
 
-/** Adds the options that say how a model is loaded. */
-export function addModelOptions(command: Command): Command {
+/**
+ * Adds the options that say how a model is loaded.
+ * @param isIsolated the engine has a process of its own anyway, and the command has an option against that.
+ */
+export function addModelOptions(
+  command: Command,
+  { isIsolated = false }: { readonly isIsolated?: boolean } = {},
+): Command {
   command
     .addOption(numberOption('--context-size <tokens>', 'tokens held in all', { minimum: 1, isInteger: true }))
     .addOption(
@@ -128,8 +134,10 @@ export function addModelOptions(command: Command): Command {
         'a LoRA adapter to load with the model; may be given several times',
       ).argParser(parseAdapter),
     )
-    .option('--chat-template-file <path>', "a Jinja chat template to use instead of the model's own")
-    .option('--isolate', 'run the engine in a process of its own, whose crash the program survives');
+    .option('--chat-template-file <path>', "a Jinja chat template to use instead of the model's own");
+  if (!isIsolated) {
+    command.option('--isolate', 'run the engine in a process of its own, whose crash the program survives');
+  }
   return addSourceOptions(command);
 }
 

@@ -17,6 +17,7 @@ import { addRecommendCommand } from './commands/recommend.js';
 import { addRemoveCommand } from './commands/rm.js';
 import { addRunCommand } from './commands/run.js';
 import { addSearchCommand } from './commands/search.js';
+import { addServeCommand } from './commands/serve.js';
 import { type CommandContext, exitCodes } from './context.js';
 import { reportFailure, UsageError } from './failures.js';
 
@@ -59,6 +60,7 @@ export function createProgram(context: CommandContext): Command {
   for (const addCommand of [
     addChatCommand,
     addRunCommand,
+    addServeCommand,
     addPullCommand,
     addListCommand,
     addSearchCommand,

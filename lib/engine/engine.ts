@@ -119,7 +119,8 @@ export class Engine {
     const residentTokens = this.#sequences.residentTokens;
     const native = await this.#addon.getMetrics(this.#context.handle);
     const stored = this.#store?.counts() ?? nothingStored;
-    return toModelMetrics(native, { waiting, running, residentTokens, stored, ...this.#context });
+    const devices = native.devices ?? this.#addon.getDevices();
+    return toModelMetrics(native, { waiting, running, residentTokens, stored, devices, ...this.#context });
   }
 
   /** Reports metrics while there is work; see {@link MetricsReporter}. */

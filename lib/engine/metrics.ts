@@ -1,4 +1,4 @@
-import type { EngineProcessMetrics, NativeMetrics } from '../native/addon.js';
+import type { EngineProcessMetrics, NativeDevice, NativeMetrics } from '../native/addon.js';
 import type { PrefixStoreCounts } from './prefix-store.js';
 
 /** What is kept outside the KV cache, and what came of it. */
@@ -58,6 +58,8 @@ export interface ModelMetrics {
   readonly prefixCache: PrefixCacheMetrics;
   /** How many steps took up to `upToMs` milliseconds and longer than the entry before; the last one is open. */
   readonly stepTimes: readonly { readonly upToMs: number; readonly count: number }[];
+  /** The devices that the engine can use, with their free memory. */
+  readonly devices: readonly NativeDevice[];
   /** The process of the engine, if the model was loaded with `isolate`. After a crash the counts above begin anew. */
   readonly engineProcess?: EngineProcessMetrics;
 }
@@ -69,6 +71,7 @@ interface Situation {
   readonly batchSize: number;
   readonly residentTokens: number;
   readonly stored: PrefixStoreCounts;
+  readonly devices: readonly NativeDevice[];
 }
 
 /** Puts the loop's counts and the engine's situation together. */
@@ -103,6 +106,7 @@ export function toModelMetrics(native: NativeMetrics, situation: Situation): Mod
       upToMs: index === last ? Number.POSITIVE_INFINITY : 2 ** index,
       count,
     })),
+    devices: situation.devices,
     ...(native.engineProcess && { engineProcess: native.engineProcess }),
   };
 }

@@ -88,7 +88,8 @@ export class EngineServer {
     if (method === 'createContext') return this.#createContext(makes, values);
     if (method === 'tokenize' && isShort(values[1])) return this.#tokenizeNow(values);
     const result = this.#invoke(method, values);
-    if (method === 'getMetrics') return (result as Promise<NativeMetrics>).then(withMemory);
+    if (method === 'getMetrics')
+      return (result as Promise<NativeMetrics>).then((metrics) => this.#withProcess(metrics));
     if (makes === undefined) {
       if (method === 'closeModel' || method === 'closeContext') this.#forget(sent[0]);
       return result;
@@ -171,6 +172,11 @@ export class EngineServer {
     if (notice === 'closeSampler') this.#forget(sent[0]);
   }
 
+  /** Adds what only this process knows. */
+  #withProcess(metrics: NativeMetrics): NativeMetrics & { readonly memoryBytes: number } {
+    return { ...metrics, devices: this.#addon.getDevices(), memoryBytes: process.memoryUsage.rss() };
+  }
+
   #invoke(name: EngineMethod | EngineNotice, values: readonly unknown[]): unknown {
     const method = this.#addon[name as keyof LocalAddon] as AnyFunction;
     return method.apply(this.#addon, values as unknown[]);
@@ -192,8 +198,4 @@ export class EngineServer {
   #forget(reference: unknown): void {
     if (isReference(reference)) this.#handles.delete(reference.$handle);
   }
-}
-
-function withMemory(metrics: NativeMetrics): NativeMetrics & { readonly memoryBytes: number } {
-  return { ...metrics, memoryBytes: process.memoryUsage.rss() };
 }

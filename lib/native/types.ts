@@ -309,6 +309,8 @@ export interface NativeMetrics {
   readonly stepHistogram: readonly number[];
   /** Of an engine in another process. */
   readonly engineProcess?: EngineProcessMetrics;
+  /** The devices as the engine's process sees them, if that is not this one. */
+  readonly devices?: readonly NativeDevice[];
 }
 
 /** The process of an isolated engine. */

@@ -1,10 +1,13 @@
 import type { ModelPool } from './models/model-pool.js';
 import type { ServerSettings } from './options.js';
+import type { Clients } from './security/clients.js';
 import type { Work } from './work/work.js';
 
 /** What every room of the server is given. */
 export interface ServerContext {
   readonly settings: ServerSettings;
+  /** Who may ask: one for all protocols. */
+  readonly clients: Clients;
   readonly models: ModelPool;
   readonly work: Work;
   /** When the server began, in milliseconds since 1970. */

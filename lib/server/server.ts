@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import Fastify, { type FastifyInstance } from 'fastify';
-import { createError } from '../errors.js';
+import { chmod } from 'node:fs/promises';
+import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import { createError, LlamaNativeError } from '../errors.js';
 import { anthropicRoutes } from './anthropic/routes.js';
 import type { ServerContext } from './context.js';
 import { type GrpcService, startGrpc } from './grpc/service.js';
@@ -13,10 +13,13 @@ import { ModelPool } from './models/model-pool.js';
 import { modelRoutes } from './models/routes.js';
 import { responsesRoutes } from './openai/responses-routes.js';
 import { openaiRoutes } from './openai/routes.js';
+import { logPrompts, logRequests, logWork } from './operation/request-log.js';
 import { operationRoutes } from './operation/routes.js';
 import { type ServerOptions, type ServerSettings, toServerSettings } from './options.js';
 import { pageRoutes } from './page/routes.js';
+import { Clients } from './security/clients.js';
 import { addSecurity } from './security/security.js';
+import { removeStaleSocket } from './security/unix-socket.js';
 import { simpleRoutes, toSimpleError } from './simple/routes.js';
 import { textGenerationInferenceRoutes } from './text-generation-inference/routes.js';
 import { addWebsockets } from './websocket/plugin.js';
@@ -33,7 +36,7 @@ function createApp(settings: ServerSettings): FastifyInstance {
     ...(tls !== undefined && { https: { key: tls.key, cert: tls.certificate } }),
     genReqId: () => randomUUID(),
     bodyLimit: settings.bodyLimitBytes,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }), // the operation room writes one line a request
     forceCloseConnections: 'idle',
     // Closing counts as well, and may take as long as running requests are given.
     pluginTimeout: settings.shutdownTimeoutMs + 10_000,
@@ -51,9 +54,12 @@ async function assemble(context: ServerContext): Promise<FastifyInstance> {
   const app = createApp(settings);
   addRequestScopes(app, settings.requestTimeoutMs);
   await addWebsockets(app, settings);
-  await addSecurity(app, settings);
+  await addSecurity(app, settings, context.clients);
   handleErrors(app, toSimpleError);
   handleUnknownRoutes(app, toSimpleError);
+  logRequests(app);
+  logWork(app.log, context);
+  if (settings.logPrompts) logPrompts(app);
   if (settings.docs) await addDocs(app);
   for (const routes of [
     openaiRoutes,
@@ -113,8 +119,10 @@ export class Server {
   async listen(): Promise<ServerAddress> {
     const { host, port, unixSocket, models } = this.#context.settings;
     try {
-      if (unixSocket !== undefined) await rm(unixSocket, { force: true });
+      if (unixSocket !== undefined) await removeStaleSocket(unixSocket);
       const url = await this.#app.listen(unixSocket === undefined ? { host, port } : { path: unixSocket });
+      // Other users of the machine would reach it like a port, and no key is asked for by default.
+      if (unixSocket !== undefined) await chmod(unixSocket, 0o600);
       const served = this.models.list();
       models.forEach(({ preload }, index) => {
         const name = served[index]?.name;
@@ -144,6 +152,7 @@ export class Server {
 }
 
 function startFailure(error: unknown, address: string): Error {
+  if (LlamaNativeError.isInstance(error)) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const reasons: Record<string, string> = {
     EADDRINUSE: 'another program uses it. Choose another port (`port`, on the command line --port)',
@@ -177,6 +186,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
     requestsPerModel: settings.queueLimit + sequences,
     requestsPerClient: settings.requestsPerKey,
   });
-  const context: ServerContext = { settings, models, work, startedMs: Date.now() };
+  const context: ServerContext = {
+    settings,
+    clients: new Clients(settings.apiKeys),
+    models,
+    work,
+    startedMs: Date.now(),
+  };
   return new Server(context, await assemble(context));
 }

@@ -1,25 +1,7 @@
-import type { GenerationResult, Logprob, Model, Timings, TokenLogprob, Usage } from '../../index.js';
+import type { GenerationResult, Logprob, Model, TokenLogprob } from '../../index.js';
+import { toTimings } from '../openai/usage.js';
 import { bytesOfPiece, readPieces } from '../tokens/token-bytes.js';
 import type { CompletionSettings } from './completion-request.js';
-
-/** Timings in llama-server's names. */
-export function toTimings(usage: Usage, timings: Timings): object {
-  const { promptTokens, cachedTokens, completionTokens } = usage;
-  const evaluated = promptTokens - cachedTokens;
-  const { promptMs, completionMs, draftTokens, acceptedDraftTokens } = timings;
-  return {
-    cache_n: cachedTokens,
-    prompt_n: evaluated,
-    prompt_ms: promptMs,
-    prompt_per_token_ms: evaluated === 0 ? 0 : promptMs / evaluated,
-    prompt_per_second: timings.promptTokensPerSecond,
-    predicted_n: completionTokens,
-    predicted_ms: completionMs,
-    predicted_per_token_ms: completionTokens === 0 ? 0 : completionMs / completionTokens,
-    predicted_per_second: timings.completionTokensPerSecond,
-    ...(draftTokens > 0 && { draft_n: draftTokens, draft_n_accepted: acceptedDraftTokens }),
-  };
-}
 
 /** Tokens with their log-probabilities. The bytes are looked up: a token may be only a part of a character. */
 export async function toProbabilities(
@@ -76,7 +58,7 @@ export interface FinishedCompletion {
 export async function toCompletion(completion: FinishedCompletion): Promise<object> {
   const { model, name, request, index, prompt, result } = completion;
   const onlyRead = request.n_predict === 0;
-  const { usage, timings, text, finishReason } = result;
+  const { usage, text, finishReason } = result;
   const isStream = request.stream === true;
   const {
     prompt: _prompt,
@@ -100,7 +82,7 @@ export async function toCompletion(completion: FinishedCompletion): Promise<obje
     stop_type: toStopType(result),
     stopping_word: result.stopString ?? '',
     tokens_cached: usage.cachedTokens,
-    timings: toTimings(usage, timings),
+    timings: toTimings(result),
     ...(!isStream &&
       result.logprobs && { completion_probabilities: await toProbabilities(model, result.logprobs) }),
   };

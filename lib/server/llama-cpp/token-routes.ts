@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import Type from 'typebox';
 import type { ServerContext } from '../context.js';
-import { ChatMessageSchema, toChatMessages } from '../requests/chat-messages.js';
+import { ChatRequest } from '../openai/chat-request.js';
+import { readMessages } from '../openai/messages.js';
 import { Nullable } from '../requests/nullable.js';
 import { readPieces } from '../tokens/token-bytes.js';
 
@@ -33,7 +34,7 @@ const TokenizeResponse = Type.Object({
 const DetokenizeRequest = Type.Object({ tokens: Type.Array(TokenId), model });
 
 const ApplyTemplateRequest = Type.Object({
-  messages: Type.Array(ChatMessageSchema, { minItems: 1 }),
+  messages: ChatRequest.properties.messages,
   add_generation_prompt: Nullable(Type.Boolean({ default: true })),
   chat_template_kwargs: Nullable(Type.Record(Type.String(), Type.Unknown())),
   model,
@@ -104,7 +105,7 @@ export function tokenRoutes(context: ServerContext): FastifyPluginAsyncTypebox {
       async ({ body, scope, client }) =>
         context.work.run({ scope, client, kind: 'tokens', model: body.model ?? undefined }, async (place) => {
           const { enable_thinking: thinking, ...variables } = body.chat_template_kwargs ?? {};
-          const { prompt } = await place.model.applyChatTemplate(toChatMessages(body.messages), {
+          const { prompt } = await place.model.applyChatTemplate(readMessages(body.messages), {
             addGenerationPrompt: body.add_generation_prompt ?? true,
             ...(typeof thinking === 'boolean' && { enableThinking: thinking }),
             variables,

@@ -1,9 +1,13 @@
 import type { ChatAnswer, Usage } from '../../index.js';
 import type { ServerContext } from '../context.js';
 import type { Client } from '../http/fastify-types.js';
-import { toChatCall } from '../requests/chat-request.js';
+import { planChat } from '../openai/chat-request.js';
+import { unexpected } from '../openai/checks.js';
+import { type CauseNames, nameCause } from '../openai/errors.js';
+import { toSamplingOptions } from '../openai/sampling.js';
+import { startChat } from '../openai/start-chat.js';
+import { toUsage } from '../openai/usage.js';
 import { withoutNothing } from '../requests/nullable.js';
-import { toSamplingOptions } from '../requests/sampling.js';
 import type { RequestScope } from '../work/request-scope.js';
 import type { WorkPlace } from '../work/work.js';
 import type { ChatMessage, CompletionMessage, StartMessage } from './messages.js';
@@ -17,16 +21,6 @@ interface Outcome {
   readonly usage: Usage;
 }
 
-/** Usage in the shape of OpenAI's API. */
-function toUsage({ promptTokens, completionTokens, cachedTokens }: Usage): object {
-  return {
-    prompt_tokens: promptTokens,
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
-    prompt_tokens_details: { cached_tokens: cachedTokens },
-  };
-}
-
 /** The message that ends a generation. */
 export function toDone(id: string, { finishReason, stopString, usage }: Partial<Outcome>): string {
   return JSON.stringify({
@@ -34,7 +28,7 @@ export function toDone(id: string, { finishReason, stopString, usage }: Partial<
     id,
     finish_reason: finishReason === 'tool-calls' ? 'tool_calls' : finishReason,
     ...(stopString !== undefined && { stop_string: stopString }),
-    usage: usage === undefined ? null : toUsage(usage),
+    usage: usage === undefined ? null : toUsage([usage]),
   });
 }
 
@@ -59,20 +53,35 @@ async function sendChat(answer: ChatAnswer, id: string, send: Send): Promise<voi
   }
 }
 
+/** Answers are one by one here: each generation has an id, and whoever wants several starts several. */
+function checkCount(count: number): void {
+  if (count > 1) throw unexpected('n', '1 (start several generations)', count);
+}
+
 async function chat(message: ChatMessage, place: WorkPlace, send: Send): Promise<Outcome> {
-  const { messages, options } = toChatCall(message);
-  const answer = place.model.chat(messages, { ...options, signal: place.signal });
+  const { call, count, seed } = planChat(withoutStream(message));
+  checkCount(count);
+  const request = { ...call, options: { ...call.options, signal: place.signal } };
+  const { answers, warnings } = startChat(place.model, request, [seed]);
+  const [answer] = answers as [ChatAnswer];
+  for (const warning of warnings)
+    await send(JSON.stringify({ type: 'warning', id: message.id, message: warning }));
   await sendChat(answer, message.id, send);
   const result = await answer.result;
   place.record(result);
   return result;
 }
 
+/** Everything is streamed here, and usage comes with every end; what clients say of it has no meaning. */
+function withoutStream({ stream, stream_options, ...message }: ChatMessage): ChatMessage {
+  return message;
+}
+
 async function complete(message: CompletionMessage, place: WorkPlace, send: Send): Promise<Outcome> {
   const { prompt, grammar, json_schema: jsonSchema } = message;
   const generation = place.model.generate(prompt, {
     ...toSamplingOptions(message),
-    ...withoutNothing({ grammar, jsonSchema }),
+    ...withoutNothing({ maxTokens: message.max_tokens, grammar, jsonSchema }),
     signal: place.signal,
   });
   const sendText = deltaSender(message.id, 'text', send);
@@ -99,13 +108,25 @@ export interface GenerationRequest {
  * @throws what refuses the work or ends it.
  */
 export async function generate({ context, client, scope, message, send }: GenerationRequest): Promise<void> {
-  const kind = message.type;
-  await context.work.run({ scope, client, kind, model: message.model ?? undefined }, async (place) => {
-    const { id } = message;
-    await send(JSON.stringify({ type: 'started', id, model: place.name, request_id: scope.id }));
-    const outcome = await (message.type === 'chat'
-      ? chat(message, place, send)
-      : complete(message, place, send));
-    await send(toDone(id, outcome));
-  });
+  const { id, type: kind } = message;
+  const model = message.model ?? undefined;
+  try {
+    await context.work.run({ scope, client, kind, model }, async (place) => {
+      await send(JSON.stringify({ type: 'started', id, model: place.name, request_id: scope.id }));
+      const outcome = await (message.type === 'chat'
+        ? chat(message, place, send)
+        : complete(message, place, send));
+      await send(toDone(id, outcome));
+    });
+  } catch (error) {
+    throw nameCause(error, causeNames(message));
+  }
+}
+
+function causeNames({ type, json_schema: schema }: StartMessage): CauseNames {
+  return {
+    input: type === 'chat' ? 'messages' : 'prompt',
+    format: type === 'chat' && !schema ? 'response_format' : 'json_schema',
+    maxTokens: 'max_tokens',
+  };
 }

@@ -1,22 +1,26 @@
 import Type, { type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { RequestError, toParam } from '../failures.js';
-import { ChatFields } from '../requests/chat-request.js';
-import { Nullable } from '../requests/nullable.js';
-import { SamplingFields } from '../requests/sampling.js';
+import { ChatRequest } from '../openai/chat-request.js';
+import { optionalInteger, optionalObject, optionalText } from '../openai/fields.js';
+import { samplingProperties } from '../openai/sampling.js';
 
 const Id = Type.String({ minLength: 1, maxLength: 128 });
-const Head = { id: Id, model: Nullable(Type.String()) };
 
-const ChatMessage = Type.Object({ type: Type.Literal('chat'), ...Head, ...ChatFields });
+const ChatMessage = Type.Object({ type: Type.Literal('chat'), id: Id, ...ChatRequest.properties });
 
 const CompletionMessage = Type.Object({
   type: Type.Literal('completion'),
-  ...Head,
+  id: Id,
+  model: optionalText('Name of the model. Default: the default model.'),
   prompt: Type.String({ minLength: 1 }),
-  grammar: Nullable(Type.String({ minLength: 1 })),
-  json_schema: Nullable(Type.Record(Type.String(), Type.Unknown())),
-  ...SamplingFields,
+  max_tokens: optionalInteger('Default: until the model ends its answer.', {
+    minimum: 1,
+    maximum: 0x7fff_ffff,
+  }),
+  grammar: optionalText('A grammar in GBNF that the answer follows.'),
+  json_schema: optionalObject('A JSON schema that the answer fits.'),
+  ...samplingProperties,
 });
 
 const CancelMessage = Type.Object({ type: Type.Literal('cancel'), id: Id });

@@ -8,12 +8,15 @@ export class RequestScope {
   /** Names the request in logs and to the client. */
   readonly id: string;
   readonly signal: AbortSignal;
+  /** The trace that the client's request belongs to, as W3C writes it; undefined if there is none. */
+  readonly traceparent: string | undefined;
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout | undefined;
 
   /** @param timeoutMs how long the request may take; 0 for any time. */
-  constructor(id: string, timeoutMs: number) {
+  constructor(id: string, timeoutMs: number, traceparent?: string) {
     this.id = id;
+    this.traceparent = traceparent;
     this.signal = this.#controller.signal;
     if (timeoutMs > 0) {
       this.#timer = setTimeout(() => {
