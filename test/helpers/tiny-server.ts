@@ -24,7 +24,12 @@ export async function startTinyServer(options: Partial<ServerOptions> = {}): Pro
   const folder = await mkdtemp(join(tmpdir(), 'llama-native-tiny-server-'));
   const path = join(folder, 'tiny.gguf');
   await writeTinyGenerator(path);
-  const started = await startTestServer({ models: [{ source: path, name: 'tiny' }], ...options });
+  const started = await startTestServer({
+    models: [{ source: path, name: 'tiny' }],
+    ...options,
+    // A step is shorter than a second thread would take to join in.
+    load: { threads: 1, ...options.load },
+  });
   const { server } = started;
   const metrics = async () => {
     const { name } = server.models.find('tiny');

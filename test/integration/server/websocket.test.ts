@@ -10,7 +10,7 @@ describe('generations over a WebSocket', () => {
   let started: TestServer;
   let client: StreamClient;
   beforeAll(async () => {
-    started = await startTestServer();
+    started = await startTestServer({ load: { threads: 1 } });
     client = await StreamClient.open(started.url);
   });
   afterAll(async () => {
@@ -54,10 +54,10 @@ describe('generations over a WebSocket', () => {
       messages: [{ role: 'user', content: 'What is the capital of France?' }],
       max_completion_tokens: 20,
       temperature: 0,
-      stop: ['.'],
+      stop: [','],
     });
-    expect(await client.end('chat')).toMatchObject({ finish_reason: 'stop', stop_string: '.' });
-    expect(client.text('chat')).toContain('Paris');
+    expect(await client.end('chat')).toMatchObject({ finish_reason: 'stop', stop_string: ',' });
+    expect(client.text('chat')).toMatch(/^[^,]+$/);
   });
 
   it('send the calls that the model asks for when they are complete', async () => {
@@ -167,8 +167,8 @@ describe('a WebSocket with several generations', () => {
     ],
     [
       'messages that are none',
-      { type: 'chat', id: 'x', messages: [{ role: 1 }] },
-      { param: 'messages[0].role' },
+      { type: 'chat', id: 'x', messages: 'Hello' },
+      { param: 'messages' },
     ],
     ['a cancel of what never was', { type: 'cancel', id: 'never' }, { code: 'unknown_id', param: 'id' }],
   ])('refuses %s, and goes on', async (_what, message, error) => {
@@ -195,7 +195,7 @@ describe('a WebSocket with several generations', () => {
     [
       'a part that is no text',
       { type: 'chat', messages: [{ role: 'user', content: [{ type: 'image_url' }] }] },
-      { code: 'invalid_value', param: 'messages[0].content[0]' },
+      { code: 'unsupported_content', param: 'messages[0].content[0]' },
     ],
   ])('ends a generation with an error for %s', async (_what, message, error) => {
     const client = await open();
@@ -283,16 +283,12 @@ describe('a WebSocket with several generations', () => {
 
   it('gives up a client that reads nothing', async () => {
     const client = await open();
+    client.send({ ...endless, id: 'going' });
+    await client.find(({ type }) => type === 'delta');
     client.socket.pause();
-    // Each id comes back with every piece, so that the buffers of the system are soon full.
-    for (let index = 0; index < 20; index++) {
-      client.send({ ...endless, max_tokens: 4000, id: `${index}`.padEnd(128, 'x') });
-    }
-    let refused = 0;
-    const flood = setInterval(() => {
-      if (refused++ < 400) client.send({ type: 'nonsense', id: 'x'.repeat(128), rest: 'y'.repeat(10_000) });
-    }, 5);
-    onTestFinished(() => clearInterval(flood));
+    // More answers than the buffers of the system hold.
+    const ping = JSON.stringify({ type: 'ping', id: 'x'.repeat(128) });
+    for (let index = 0; index < 100_000; index++) client.socket.send(ping);
     await tiny.becomesIdle();
     client.socket.resume();
     expect(await client.closed).toBe(1006);
@@ -315,7 +311,7 @@ describe('a WebSocket with several generations', () => {
 
 describe('a server that closes', () => {
   it('lets short generations end, ends long ones, and closes with 1001', async () => {
-    const tiny = await startTinyServer({ shutdownTimeoutMs: 500, load: { contextSize: 8192 } });
+    const tiny = await startTinyServer({ shutdownTimeoutMs: 3000, load: { contextSize: 8192 } });
     const client = await StreamClient.open(tiny.url);
     const idle = await StreamClient.open(tiny.url);
     client.send({ type: 'completion', id: 'short', prompt: 'a', max_tokens: 3 });
