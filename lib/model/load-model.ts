@@ -14,6 +14,7 @@ import { Engine } from '../engine/engine.js';
 import { checkPrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import { createError, LlamaNativeError } from '../errors.js';
 import { checkModelFile, type GgufHeader } from '../gguf/index.js';
+import { checkConnections } from '../hub/settings.js';
 import { checkIsolateOptions, type IsolatedEngine, startIsolatedEngine } from '../isolate/index.js';
 import { type Addon, addonOf, getAddon, type ModelHandle } from '../native/addon.js';
 import { checkAdapters, findAdapters, type ModelAdapters, noAdapters, openAdapters } from './adapters.js';
@@ -50,7 +51,9 @@ const loadKeys = [
   'cacheDirectory',
   'token',
   'endpoint',
+  'connections',
   'onProgress',
+  'onWarning',
   'signal',
 ];
 
@@ -85,7 +88,9 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkString('cacheDirectory', options.cacheDirectory);
   checkString('token', options.token);
   checkString('endpoint', options.endpoint);
+  checkConnections(options.connections);
   checkFunction('onProgress', options.onProgress);
+  checkFunction('onWarning', options.onWarning);
   checkSignal(options.signal);
 }
 
