@@ -164,7 +164,7 @@ describe.skipIf(noDisk)('a disk that becomes full', { timeout: 120_000 }, () => 
     expect(full.code).toBe('DISK_FULL');
     expect(full.details).toMatchObject({ neededBytes: expect.any(Number), freeBytes: expect.any(Number) });
     expect(full.message).toMatch(
-      /what had that name before is as it was.*The first \d+ chunks are in .*`from`/,
+      /will take .* but only 0 bytes are free there.*The first \d+ chunks are in .*`from`/,
     );
     expect(filesWhenFull).toEqual(['filler', 'matrix.gguf']);
     expect(isSame).toBe(true);
