@@ -172,17 +172,22 @@ export async function readText(answer: Answer, timeoutMs: number): Promise<strin
   }
 }
 
-/** Wraps what `fetch` threw; its reason lies in the cause, or in the first of several causes. */
+/** The reason of what `fetch` threw lies in its cause, or the cause of that, or in the first of several causes. */
+function deepestCause(error: unknown): unknown {
+  if (error instanceof AggregateError) return deepestCause(error.errors[0]);
+  return error instanceof Error && error.cause instanceof Error ? deepestCause(error.cause) : error;
+}
+
+/** Wraps what `fetch` threw. */
 export function connectionFailure(what: string, error: unknown, isProxied = false): ConnectionFailure {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
-  const reason = first instanceof Error ? first.message : String(first);
+  const cause = deepestCause(error);
+  const reason = cause instanceof Error ? cause.message : String(cause);
   const refusal = isProxied ? /\b4\d\d\b/.exec(reason)?.[0] : undefined;
   if (refusal !== undefined) {
     const options = { cause: error, systemCode: proxyRefusal, isProxied };
     return new ConnectionFailure(`${what}: the proxy answered ${refusal}`, options);
   }
-  const systemCode = first instanceof Error && 'code' in first ? String(first.code) : undefined;
+  const systemCode = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
   return new ConnectionFailure(`${what}: ${reason}`, { cause: error, systemCode, isProxied });
 }
 
