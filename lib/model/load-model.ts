@@ -9,6 +9,7 @@ import {
   checkString,
   invalidArgument,
 } from '../arguments.js';
+import { explainContextFailure } from '../engine/context-failure.js';
 import { prepareCacheDirectory } from '../engine/disk-tier.js';
 import { Engine } from '../engine/engine.js';
 import { checkPrefixCacheOptions } from '../engine/prefix-cache-options.js';
@@ -110,15 +111,6 @@ function explainLoadFailure(error: unknown, path: string): unknown {
   return createError('MODEL_LOAD_FAILED', message, { cause: error });
 }
 
-function explainContextFailure(error: unknown, contextSize: number): unknown {
-  if (!LlamaNativeError.isInstance(error) || error.code !== 'CONTEXT_CREATE_FAILED') return error;
-  const code = /allocate|out of memory/i.test(error.message) ? 'OUT_OF_MEMORY' : 'CONTEXT_CREATE_FAILED';
-  const message =
-    `A context of ${contextSize} tokens could not be created:\n${error.message || 'llama.cpp gave no reason'}\n` +
-    'Try a smaller contextSize or batchSize, or fewer gpuLayers.';
-  return createError(code, message, { cause: error, details: { contextSize } });
-}
-
 async function loadWeights(addon: Addon, path: string, options: LoadModelOptions): Promise<ModelHandle> {
   const { gpuLayers = 'max', vocabOnly = false, memoryMap = true, checkTensors = false, signal } = options;
   const flag = addon.createCancelFlag();
@@ -205,7 +197,7 @@ async function createEngine(
       ...(speculation === undefined ? {} : { speculation }),
     });
   } catch (error) {
-    throw explainContextFailure(error, contextSize);
+    throw explainContextFailure(error, contextSize, 'a smaller contextSize or batchSize, or fewer gpuLayers');
   }
 }
 
