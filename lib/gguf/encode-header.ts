@@ -1,5 +1,5 @@
 import { createError } from '../errors.js';
-import { GgufStringArray } from './string-array.js';
+import { GgufStringArray, stringLengthBytes } from './string-array.js';
 import type { TensorType } from './tensor-types.js';
 import {
   type GgufArrayValues,
@@ -20,9 +20,6 @@ export type GgufValueInput =
       readonly elementType: GgufElementType;
       readonly value: GgufArrayValues[GgufElementType] | readonly (number | bigint | boolean | string)[];
     };
-
-/** What stands before the bytes of a string. */
-const stringLengthBytes = 8;
 
 /** What a header says about a tensor. */
 export interface TensorEntry {
@@ -72,10 +69,7 @@ function array(entry: GgufValueInput & { type: 'array' }, key: string): Buffer {
 
 /** Copies the bytes of strings as they are, also where they are not UTF-8: they lie in a file in the very same form. */
 function stringElements(values: GgufStringArray): Buffer[] {
-  if (values.length === 0) return [];
-  const [first] = values.boundsAt(0);
-  const [, end] = values.boundsAt(values.length - 1);
-  return [values.bytes.subarray(first - stringLengthBytes, end)];
+  return [values.bytes.subarray(values.extent.start, values.extent.end)];
 }
 
 function scalarElements(
