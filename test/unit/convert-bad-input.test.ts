@@ -273,4 +273,5 @@ test('an output that exists or is an input is refused', async () => {
 test('unknown options and types are refused by name', async () => {
   await expect(convert(whole, 'out.gguf', { tpye: 'f16' } as never)).rejects.toThrow(/tpye/);
   await expect(convert(whole, 'out.gguf', { type: 'q4_0' } as never)).rejects.toThrow(/f32, f16, bf16, q8_0/);
+  await expect(convert(whole, 'out.gguf', { threads: 0 })).rejects.toThrow(/from 1 to 512 for threads/);
 });

@@ -42,7 +42,11 @@ async function convertLayer(layer: QuantizedLayer, layout: GptqLayout, type?: 'f
   try {
     const settings = await readGptqSettings(checkpoint);
     if (settings === undefined) throw new Error('no settings');
-    const { sources, results } = await gptqTensors(checkpoint, settings, { type, requantize: undefined });
+    const { sources, results } = await gptqTensors(checkpoint, settings, {
+      type,
+      requantize: undefined,
+      threads: 3,
+    });
     const [source] = sources;
     if (source === undefined || sources.length !== 1) throw new Error('expected one tensor');
     expect(source.shape).toEqual([outputs, inputs]);
