@@ -26,7 +26,9 @@ export class LateStream {
     this.#request = request;
     this.#reply = reply;
     this.#settings = settings;
-    this.#timer = setTimeout(() => this.#open(), silenceMs);
+    this.#timer = setTimeout(() => {
+      if (!reply.raw.destroyed && !reply.raw.headersSent) this.#open();
+    }, silenceMs);
     this.#timer.unref();
   }
 
