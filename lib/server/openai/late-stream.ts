@@ -16,6 +16,7 @@ export class LateStream {
   readonly #settings: { readonly slowReaderTimeoutMs: number };
   readonly #timer: NodeJS.Timeout;
   #stream: EventStream | undefined;
+  #hasEnded = false;
 
   constructor(
     request: FastifyRequest,
@@ -34,12 +35,14 @@ export class LateStream {
 
   /** Sends whole events. @returns a promise where the reader has to be waited for. */
   write(events: string): Promise<void> | undefined {
+    if (this.#hasEnded) return undefined;
     return (this.#stream ?? this.#open()).write(events);
   }
 
   /** Ends the answer. */
   end(): void {
     clearTimeout(this.#timer);
+    this.#hasEnded = true;
     this.#stream?.end();
   }
 
@@ -52,7 +55,7 @@ export class LateStream {
     if (this.#stream === undefined) throw error;
     const failure = reportFailure(this.#request, error);
     this.#stream.send(JSON.stringify(toOpenaiError(failure)));
-    this.#stream.end();
+    this.end();
   }
 
   #open(): EventStream {

@@ -186,6 +186,24 @@ describe('a stream', () => {
     },
   );
 
+  it('of several answers ends with the failure of one, though another has more to say', async () => {
+    let begun = 0;
+    const url = await serve(async (emit, { signal }) => {
+      const isFirst = begun++ === 0;
+      emit({ type: 'text', text: 'Hi' });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (isFirst) throw createError('CONTEXT_FULL', 'Full.');
+      if (!signal?.aborted) await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      for (const text of ['and', 'on']) emit({ type: 'text', text });
+      throw createError('ABORTED', 'Ended.');
+    });
+    const events = dataOf(await (await post(url, { n: 2 })).text());
+    expect(JSON.parse(events.at(-1) ?? '').error.code).toBe('context_full');
+    expect(events.filter((event) => event.includes('"error"'))).toHaveLength(1);
+    expect((await fetch(url)).status).toBe(404); // the server is still there
+  });
+
   it('that nothing comes of for a while opens nevertheless, and tells a failure as an event', async () => {
     const app = Fastify({ ajv: { customOptions: { allowUnionTypes: true } } });
     app.decorateRequest('scope', undefined as never);
