@@ -234,9 +234,27 @@ describe("Anthropic's own client", () => {
 describe("Anthropic's own client and a server with keys", () => {
   let started: TestServer;
   beforeAll(async () => {
-    started = await startTestServer({ apiKeys: ['the-right-key'], bodyLimitBytes: 10_000 });
+    started = await startTestServer({
+      apiKeys: ['the-right-key'],
+      bodyLimitBytes: 10_000,
+      load: { threads: 1 },
+    });
   });
   afterAll(() => started.server.close());
+
+  it('throws its error for a wrong key, and answers the right one, shown in either header', async () => {
+    const messages = [{ role: 'user' as const, content: 'Hi' }];
+    const ask = (options: object) =>
+      new Anthropic({ baseURL: started.url, maxRetries: 0, ...options }).messages.countTokens({
+        model: 'smol',
+        messages,
+      });
+    const error = await ask({ apiKey: 'a-wrong-key' }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Anthropic.AuthenticationError);
+    expect(error).toMatchObject({ type: 'authentication_error', requestID: expect.stringMatching(/./) });
+    expect((await ask({ apiKey: 'the-right-key' })).input_tokens).toBeGreaterThan(0);
+    expect((await ask({ apiKey: null, authToken: 'the-right-key' })).input_tokens).toBeGreaterThan(0);
+  });
 
   it('throws its error for a body over the limit', async () => {
     const client = new Anthropic({ baseURL: started.url, apiKey: 'the-right-key', maxRetries: 0 });
