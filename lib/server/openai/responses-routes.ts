@@ -25,7 +25,12 @@ import { reasoningTokensOf } from './usage.js';
 import { explainBadBodies } from './validation.js';
 import { warn } from './warnings.js';
 
-const causes: CauseNames = { input: 'input', format: 'text.format', maxTokens: 'max_output_tokens' };
+const causes: CauseNames = {
+  input: 'input',
+  format: 'text.format',
+  maxTokens: 'max_output_tokens',
+  tokens: 'logit_bias',
+};
 
 /** One request for a response. */
 interface Task {
