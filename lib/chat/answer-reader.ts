@@ -34,9 +34,15 @@ function addition(before: string, now: string): string {
   return now.startsWith(before) ? now.slice(before.length) : '';
 }
 
+/** True if the answer goes on where the content does: nothing was left out, and nothing was put in. */
+function endsAlike(text: string, content: string): boolean {
+  return text.length < content.length ? content.endsWith(text) : text.endsWith(content);
+}
+
 /**
  * Turns the growing text of an answer into parts. Reading happens on another thread; text that arrives meanwhile is read
- * with the next turn, so a slow reader never falls behind.
+ * with the next turn, so a slow reader never falls behind. Where it is known that all that follows is content, it is
+ * shown as it comes, and read once more at the end.
  */
 export class AnswerReader {
   readonly #parse: ParseAnswer;
@@ -46,13 +52,18 @@ export class AnswerReader {
   #shown = empty;
   readonly #ids: string[] = [];
   readonly #complete = new Set<number>();
+  readonly #isContentToEnd: boolean;
+  /** What follows needs no reading. */
+  #isVerbatim = false;
   #text = '';
   #read = 0;
   #reading: Promise<void> | undefined;
 
-  constructor(parse: ParseAnswer, emit: (part: ChatPart) => void) {
+  /** @param isContentToEnd that content, once it has begun, goes on to the end; see {@link isContentToEnd}. */
+  constructor(parse: ParseAnswer, emit: (part: ChatPart) => void, isContentToEnd = false) {
     this.#parse = parse;
     this.#emit = emit;
+    this.#isContentToEnd = isContentToEnd;
   }
 
   /** Takes what the answer begins with before anything was generated. */
@@ -64,7 +75,8 @@ export class AnswerReader {
   /** Takes more text. */
   push(text: string): void {
     this.#text += text;
-    this.#reading ??= this.#readOn();
+    if (this.#isVerbatim) this.#showVerbatim();
+    else this.#reading ??= this.#readOn();
   }
 
   /** Reads the rest. `isPartial` if the answer was cut off. */
@@ -93,9 +105,30 @@ export class AnswerReader {
       this.#read = this.#text.length;
       // A beginning that cannot be read yet is read again with more text.
       const message = await this.#parse(this.#text, true).catch(() => undefined);
-      if (message !== undefined) this.#show(message, false);
+      if (message !== undefined) this.#takePartial(message);
     }
     this.#reading = undefined;
+  }
+
+  /** @param message what was read of the text up to `#read`; more may have come since. */
+  #takePartial(message: NativeChatMessage): void {
+    this.#show(message, false);
+    const { content, toolCalls } = message;
+    this.#isVerbatim =
+      this.#isContentToEnd &&
+      content.length > this.#start.content.length &&
+      toolCalls.length === 0 &&
+      this.#shown.content === content &&
+      endsAlike(this.#text.slice(0, this.#read), content);
+    if (this.#isVerbatim) this.#showVerbatim();
+  }
+
+  #showVerbatim(): void {
+    const text = this.#text.slice(this.#read);
+    this.#read = this.#text.length;
+    if (text === '') return;
+    this.#shown = { ...this.#shown, content: this.#shown.content + text };
+    this.#emit({ type: 'text', text });
   }
 
   #show(message: NativeChatMessage, isWhole: boolean): void {

@@ -2,6 +2,7 @@ import { LlamaNativeError, withDetails } from '../errors.js';
 import type { GenerationStream } from '../generate/generation-stream.js';
 import type { GenerateOptions, GenerationResult } from '../generate/types.js';
 import { AnswerReader, type ParseAnswer, type ReadAnswer } from './answer-reader.js';
+import { isContentToEnd } from './content-to-end.js';
 import type { PromptRequest, RenderedPrompt } from './render.js';
 import type { ChatMessage, ChatPart } from './types.js';
 
@@ -49,7 +50,11 @@ async function createReader(
   { prompt, emit }: TurnRequest,
 ): Promise<AnswerReader> {
   const isContinuation = prompt.continueFinalMessage === true;
-  const reader = new AnswerReader(await host.createAnswerParser(rendered, isContinuation), emit);
+  const reader = new AnswerReader(
+    await host.createAnswerParser(rendered, isContinuation),
+    emit,
+    isContentToEnd(rendered.parser),
+  );
   if (isContinuation) await reader.begin();
   return reader;
 }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AnswerReader } from '../../lib/chat/answer-reader.js';
+import { isContentToEnd } from '../../lib/chat/content-to-end.js';
 import { boundCalls, boundIds, callAtOnce, closeAtOnce, escapeTexts } from '../../lib/chat/tool-grammar.js';
 import type { ChatPart } from '../../lib/index.js';
 import { getAddon, type ModelHandle, type NativeChatMessage } from '../../lib/native/addon.js';
@@ -22,6 +23,8 @@ const families: Readonly<Record<string, RegExp>> = {
   GLM: /glm/i,
 };
 let equal = 0;
+/** Cases whose content is known to go on to the end, and is shown without being read again. */
+let withContentToEnd = 0;
 let grammars = 0;
 let model: ModelHandle;
 
@@ -38,7 +41,7 @@ afterAll(async () => {
     ([name, pattern]) => `${name} ${cases.filter(({ template }) => pattern.test(template)).length}`,
   );
   console.log(
-    `chat parsing: ${equal} of ${cases.length} equal; among them ${perFamily.join(', ')}; ${grammars} grammars`,
+    `chat parsing: ${equal} of ${cases.length} equal; among them ${perFamily.join(', ')}; ${grammars} grammars, ${withContentToEnd} with content to the end`,
   );
 });
 
@@ -99,7 +102,8 @@ async function createParse(given: ParserCase) {
     generationPrompt: rendered.generationPrompt,
     isContinuation: false, // as in test-chat.cpp, which looks at the whole message
   });
-  return (text: string, isPartial: boolean) => addon.parseChat(parser, text, isPartial);
+  const parse = (text: string, isPartial: boolean) => addon.parseChat(parser, text, isPartial);
+  return { parse, contentToEnd: isContentToEnd(rendered.parser) };
 }
 
 function toValue(text: string): unknown {
@@ -133,12 +137,12 @@ function assemble(parts: readonly ChatPart[]) {
 
 describe('an answer is read as test-chat.cpp expects', () => {
   test.each(cases)('$template, line $line', async (given) => {
-    const parse = await createParse(given);
+    const { parse, contentToEnd } = await createParse(given);
     const whole = await parse(given.input, given.isPartial);
     expect(comparable(whole)).toEqual(comparable(given.expected));
 
     const parts: ChatPart[] = [];
-    const reader = new AnswerReader(parse, (part) => parts.push(part));
+    const reader = new AnswerReader(parse, (part) => parts.push(part), contentToEnd);
     for (const character of given.input) {
       reader.push(character);
       await new Promise(setImmediate);
@@ -152,6 +156,7 @@ describe('an answer is read as test-chat.cpp expects', () => {
     });
     expect(answer.toolCalls.every(({ id }) => id !== '')).toBe(true);
     expect(isDeepStrictEqual(answer.content, whole.content)).toBe(true);
+    if (contentToEnd) withContentToEnd++;
     equal++;
   });
 });
