@@ -24,7 +24,11 @@ export interface Call {
   readonly client: Client;
 }
 
-/** Sends a message of a stream. @returns a promise where the client has to be waited for. */
+/**
+ * Sends a message of a stream.
+ * @returns a promise where the client has to be waited for.
+ * @throws the reason, when the call has been cancelled: nobody is left to send to.
+ */
 export type Send = (message: object) => Promise<void> | undefined;
 
 /** What calls are made with. */
@@ -149,7 +153,8 @@ export class Calls {
   #sender(surface: ServerWritableStream<unknown, object>, scope: RequestScope): Send {
     const { slowReaderTimeoutMs } = this.#settings.context.settings;
     return (message) => {
-      if (surface.cancelled || surface.write(message)) return undefined;
+      if (scope.signal.aborted) throw scope.signal.reason;
+      if (surface.write(message)) return undefined;
       return new Promise((resolve) => {
         const settle = () => {
           clearTimeout(timer);

@@ -9,7 +9,10 @@ import { startServerForTest, startTestServer, type TestServer } from '../../help
 import { startTinyServer, type TinyServer } from '../../helpers/tiny-server.js';
 
 const grpc = { port: 0 };
-const endless = { prompt: 'a', maxTokens: 1_000_000, sampling: { logitBias: { 258: -100 } } };
+const endless = { prompt: 'a', maxTokens: 1_000_000, sampling: { logitBias: [{ token: 258, bias: -100 }] } };
+
+/** GenerateRequest { prompt: "a", max_tokens: 4000, ignore_end_of_sequence: true }, with the length before it. */
+const endlessBytes = Buffer.from([0, 0, 0, 0, 8, 0x12, 1, 0x61, 0x20, 0xa0, 0x1f, 0x50, 1]);
 
 async function failureOf(answer: Promise<unknown>): Promise<ServiceError> {
   return answer.then(
@@ -280,9 +283,7 @@ describe('gRPC with a model that goes on and on', () => {
       te: 'trailers',
     });
     request.on('error', () => {});
-    // GenerateRequest { prompt: "a", max_tokens: 4000 }
-    const message = Buffer.from([0x12, 0x01, 0x61, 0x20, 0xa0, 0x1f]);
-    request.write(Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]));
+    request.end(endlessBytes);
     await new Promise((resolve) => request.once('data', resolve));
     session.destroy();
     await tiny.becomesIdle();
@@ -299,8 +300,7 @@ describe('gRPC with a model that goes on and on', () => {
       te: 'trailers',
     });
     request.on('error', () => {}).pause();
-    const message = Buffer.from([0x12, 0x01, 0x61, 0x20, 0xa0, 0x1f]);
-    request.write(Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]));
+    request.end(endlessBytes);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(tiny.server.models.find('tiny').inFlight).toBe(1);
     await tiny.becomesIdle();

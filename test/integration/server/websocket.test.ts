@@ -165,11 +165,7 @@ describe('a WebSocket with several generations', () => {
       { type: 'completion', id: 'x', prompt: 'a', max_tokens: -1 },
       { param: 'max_tokens' },
     ],
-    [
-      'messages that are none',
-      { type: 'chat', id: 'x', messages: 'Hello' },
-      { param: 'messages' },
-    ],
+    ['messages that are none', { type: 'chat', id: 'x', messages: 'Hello' }, { param: 'messages' }],
     ['a cancel of what never was', { type: 'cancel', id: 'never' }, { code: 'unknown_id', param: 'id' }],
   ])('refuses %s, and goes on', async (_what, message, error) => {
     const client = await open();
