@@ -131,6 +131,7 @@ export class Server {
       this.#grpc = await startGrpc(this.#context);
       return { url, grpcPort: this.#grpc?.port };
     } catch (error) {
+      await this.close().catch(() => {}); // what has begun to listen, where the rest cannot
       throw startFailure(error, unixSocket ?? `${host}:${port}`);
     }
   }

@@ -12,6 +12,7 @@ import type { ServerContext } from '../context.js';
 import { RequestError, toFailure } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
 import { keyOf } from '../security/clients.js';
+import { RequestRate } from '../security/request-rate.js';
 import { RequestScope } from '../work/request-scope.js';
 import { toStatus } from './status.js';
 
@@ -48,13 +49,20 @@ function textOf(metadata: Metadata, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** `127.0.0.1:40000` without the port, which is another one for each connection. */
+function addressOf(peer: string): string {
+  return peer.replace(/:\d+$/, '');
+}
+
 /** The calls of a gRPC server: who may make them, how they are cancelled, and how their failures are told. */
 export class Calls {
   readonly #settings: CallSettings;
+  readonly #rate: RequestRate;
   readonly #active = new Set<ActiveCall>();
 
   constructor(settings: CallSettings) {
     this.#settings = settings;
+    this.#rate = new RequestRate(settings.context.settings.requestsPerMinute);
   }
 
   /** A method that answers once. */
@@ -103,6 +111,7 @@ export class Calls {
     this.#active.add(active);
     try {
       const client = this.#clientOf(surface.metadata);
+      this.#rate.take(client, addressOf(surface.getPeer()));
       return { answer: await task({ scope, client }) };
     } catch (error) {
       return { status: this.#tell(scope, error) };

@@ -28,6 +28,8 @@ interface Running {
 export interface ConnectionOrigin {
   readonly context: ServerContext;
   readonly client: Client;
+  /** Counts what the client starts. @throws RequestError for one too many. */
+  readonly takeRate: () => void;
   readonly log: FastifyBaseLogger;
 }
 
@@ -142,7 +144,7 @@ export class Connection {
     const running = this.#running.get(id);
     if (running === undefined) {
       const message = `No generation with the id ${JSON.stringify(id)} goes on here; it may have ended already.`;
-      throw new RefusedMessage(id, 'unknown_id', message, 'id');
+      throw new RefusedMessage(id, 'unknown_id', message, { param: 'id' });
     }
     running.isCancelled = true;
     running.scope.cancel(new RequestError('cancelled', 'cancelled', 'The client cancelled it.'));
@@ -153,17 +155,26 @@ export class Connection {
     if (this.#isLeaving) throw new RefusedMessage(id, 'shutting_down', 'The server is closing.');
     if (this.#running.has(id)) {
       const text = `The id ${JSON.stringify(id)} belongs to a generation that still goes on. Choose another one.`;
-      throw new RefusedMessage(id, 'duplicate_id', text, 'id');
+      throw new RefusedMessage(id, 'duplicate_id', text, { param: 'id' });
     }
     if (this.#running.size >= mostGenerations) {
       const text = `${mostGenerations} generations go on over this connection, as many as may. Wait for one to end.`;
       throw new RefusedMessage(id, 'too_many_generations', text);
     }
+    this.#takeRate(id);
     const scope = new RequestScope(randomUUID(), this.#origin.context.settings.requestTimeoutMs);
     const { promise: ended, resolve } = withResolver();
     const running: Running = { scope, ended, isCancelled: false };
     this.#running.set(id, running);
     this.#run(message, running).finally(resolve);
+  }
+
+  #takeRate(id: string): void {
+    try {
+      this.#origin.takeRate();
+    } catch (error) {
+      throw error instanceof RequestError ? RefusedMessage.from(id, error) : error;
+    }
   }
 
   async #run(message: StartMessage, running: Running): Promise<void> {

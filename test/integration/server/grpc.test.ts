@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { credentials, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -401,6 +403,47 @@ describe('a gRPC server', () => {
     else expect(messages.at(-1)).toMatchObject({ end: { finishReason: 'LENGTH' } });
     await closed;
     expect((await failureOf(client.call('ListModels', {}))).code).toBe(status.UNAVAILABLE);
+  });
+
+  it('counts calls in a minute', async () => {
+    const tiny = await startTinyServer({ grpc, requestsPerMinute: 2 });
+    const client = new GrpcClient(tiny.grpcAddress);
+    onTestFinished(async () => {
+      client.close();
+      await tiny.close();
+    });
+    await client.call('ListModels', {});
+    await client.call('ListModels', {});
+    const error = await failureOf(client.call('ListModels', {}));
+    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(error.metadata.get('retry-after')).toHaveLength(1);
+  });
+
+  it('needs a key where others can reach it, also behind a unix socket', async () => {
+    const options = { grpc, host: '0.0.0.0', unixSocket: join(tmpdir(), `llama-native-${process.pid}.sock`) };
+    await expect(startTestServer(options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
+  it('tells tools what it offers, without what they cannot read', async () => {
+    const tiny = await startTinyServer({ grpc });
+    const client = new GrpcClient(tiny.grpcAddress);
+    onTestFinished(async () => {
+      client.close();
+      await tiny.close();
+    });
+    const names = await client.reflect({ listServices: '' });
+    expect(names).toMatchObject({
+      listServicesResponse: {
+        service: expect.arrayContaining([
+          { name: 'grpc.health.v1.Health' },
+          { name: 'llama_native.v1.LlamaNative' },
+        ]),
+      },
+    });
+    const file = await client.reflect({ fileContainingSymbol: 'llama_native.v1.Sampling' });
+    const { fileDescriptorProto } = file.fileDescriptorResponse as { fileDescriptorProto: Buffer[] };
+    const text = Buffer.concat(fileDescriptorProto).toString('latin1');
+    expect(text).toContain('repeat_last_tokens');
   });
 
   it('says which address it cannot have', async () => {

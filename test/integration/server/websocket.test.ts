@@ -325,3 +325,22 @@ describe('a server that closes', () => {
     await closed;
   });
 });
+
+describe('a WebSocket of a server with keys and rates', () => {
+  it('is refused without a key and to pages of other origins, and starts only so many generations in a minute', async () => {
+    const tiny = await startTinyServer({ apiKeys: ['secret-of-tests'], requestsPerMinute: 3 });
+    onTestFinished(() => tiny.close());
+    await expect(StreamClient.open(tiny.url)).rejects.toThrow('401');
+    const authorization = 'Bearer secret-of-tests';
+    const foreign = { authorization, origin: 'https://example.org' };
+    await expect(StreamClient.open(tiny.url, { headers: foreign })).rejects.toThrow('403');
+    const client = await StreamClient.open(tiny.url, { headers: { authorization } });
+    for (const id of ['a', 'b', 'c', 'd'])
+      client.send({ type: 'completion', id, prompt: 'a', max_tokens: 2 });
+    expect(await client.end('d')).toMatchObject({
+      type: 'refused',
+      error: { code: 'rate_limit_exceeded', retry_after: expect.any(Number) },
+    });
+    for (const id of ['a', 'b', 'c']) expect(await client.end(id)).toMatchObject({ type: 'done' });
+  });
+});
