@@ -69,6 +69,12 @@ export function invalidField(param: string, message: string): RequestError {
   return new RequestError('invalid-request', 'invalid_value', message, { param });
 }
 
+/** The error of what cannot be served because the server ends. */
+export function serverClosing(): RequestError {
+  const message = 'The server is shutting down. Try again later, or another server.';
+  return new RequestError('overloaded', 'server_closing', message, { retryAfterSeconds: 5 });
+}
+
 /** Failures of the library that a client can do something about. What is not here is the server's own trouble. */
 const kinds: Partial<Record<ErrorCode, FailureKind>> = {
   INVALID_ARGUMENT: 'invalid-request',
@@ -101,6 +107,19 @@ const knownCodes: Partial<Record<ErrorCode, string>> = {
   INVALID_ARGUMENT: 'invalid_value',
 };
 
+/** Where the library says what is of no use to a client: processes, files, the last words of an engine. */
+const plainMessages: Partial<Record<ErrorCode, string>> = {
+  ENGINE_CRASHED:
+    'The engine of the model crashed at this request and is started again. Try again in a moment.',
+  ENGINE_START_FAILED: 'The engine of the model does not run at the moment. Try again later.',
+  CLOSED: 'The model was unloaded while it worked on this request. Try again.',
+};
+
+/** When to try again what is not possible now. */
+function retryAfterSecondsOf({ details: { retryAfterMs } }: LlamaNativeError): number {
+  return typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1000)) : 1;
+}
+
 function fromLibrary(error: LlamaNativeError): Failure {
   const kind = kinds[error.code] ?? 'internal';
   const { name } = error.details;
@@ -108,9 +127,11 @@ function fromLibrary(error: LlamaNativeError): Failure {
     kind,
     status: statuses[kind],
     code: knownCodes[error.code] ?? error.code.toLowerCase(),
-    message: error.message,
+    message: plainMessages[error.code] ?? error.message,
     ...(kind === 'invalid-request' && typeof name === 'string' && { param: name }),
-    ...((kind === 'overloaded' || kind === 'rate-limited') && { retryAfterSeconds: 1 }),
+    ...((kind === 'overloaded' || kind === 'rate-limited') && {
+      retryAfterSeconds: retryAfterSecondsOf(error),
+    }),
   };
 }
 

@@ -71,6 +71,8 @@ export interface ServerOptions {
   queueLimit?: number;
   /** Requests of a key that may run or wait at once. Default: no limit. */
   requestsPerKey?: number;
+  /** How long a client may take to send a request, in milliseconds. Default 60000. */
+  receiveTimeoutMs?: number;
   /** How long a request may take in all, in milliseconds; 0 for any time. Default 600000. */
   requestTimeoutMs?: number;
   /** How long a request may wait for its model to load, in milliseconds. Default 300000. */
@@ -118,6 +120,7 @@ export interface ServerSettings {
   readonly requestsPerMinute: number | undefined;
   readonly queueLimit: number;
   readonly requestsPerKey: number | undefined;
+  readonly receiveTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly loadTimeoutMs: number;
   readonly slowReaderTimeoutMs: number;
@@ -146,6 +149,7 @@ const known = [
   'requestsPerMinute',
   'queueLimit',
   'requestsPerKey',
+  'receiveTimeoutMs',
   'requestTimeoutMs',
   'loadTimeoutMs',
   'slowReaderTimeoutMs',
@@ -157,6 +161,8 @@ const known = [
   'docs',
   'grpc',
 ] as const satisfies readonly (keyof ServerOptions)[];
+
+const defaultQueueLimit = 256;
 
 const modelKeys = ['source', 'name', 'aliases', 'preload', 'pinned', 'load'];
 
@@ -212,6 +218,7 @@ function checkNumbers(options: ServerOptions): void {
   checkInteger('requestsPerMinute', options.requestsPerMinute, 1, 1_000_000_000);
   checkInteger('queueLimit', options.queueLimit, 0, 1_000_000);
   checkInteger('requestsPerKey', options.requestsPerKey, 1, 1_000_000);
+  checkInteger('receiveTimeoutMs', options.receiveTimeoutMs, 1, longestMs);
   checkInteger('requestTimeoutMs', options.requestTimeoutMs, 0, longestMs);
   checkInteger('loadTimeoutMs', options.loadTimeoutMs, 1, longestMs);
   checkInteger('slowReaderTimeoutMs', options.slowReaderTimeoutMs, 1, longestMs);
@@ -232,6 +239,11 @@ function checkExposure(settings: ServerSettings): void {
   if (!isReachable || settings.apiKeys.length > 0) return;
   const expected = `apiKeys beside it, since others reach that address (on the command line: --api-key)`;
   throw invalidArgument('host', expected, settings.host);
+}
+
+/** The server itself says when a queue is full. A request may be several generations, and the engine is to take them. */
+function engineQueueLimit({ queueLimit = defaultQueueLimit }: ServerOptions): number {
+  return Math.min(1_000_000, Math.max(1024, 4 * queueLimit));
 }
 
 /**
@@ -260,7 +272,7 @@ export function toServerSettings(options: ServerOptions): ServerSettings {
   const settings: ServerSettings = {
     models: options.models.map(toServedModel),
     defaultModel: options.defaultModel,
-    load: { sequences: 8, isolate: true, ...options.load },
+    load: { sequences: 8, isolate: true, queueLimit: engineQueueLimit(options), ...options.load },
     memoryBudgetBytes: options.memoryBudgetBytes ?? Number.POSITIVE_INFINITY,
     host: options.host ?? '127.0.0.1',
     port: options.port ?? 8080,
@@ -271,8 +283,9 @@ export function toServerSettings(options: ServerOptions): ServerSettings {
     allowedHosts: options.allowedHosts ?? [],
     allowSources: options.allowSources ?? false,
     requestsPerMinute: options.requestsPerMinute,
-    queueLimit: options.queueLimit ?? 256,
+    queueLimit: options.queueLimit ?? defaultQueueLimit,
     requestsPerKey: options.requestsPerKey,
+    receiveTimeoutMs: options.receiveTimeoutMs ?? 60_000,
     requestTimeoutMs: options.requestTimeoutMs ?? 600_000,
     loadTimeoutMs: options.loadTimeoutMs ?? 300_000,
     slowReaderTimeoutMs: options.slowReaderTimeoutMs ?? 30_000,

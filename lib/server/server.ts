@@ -1,13 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { chmod } from 'node:fs/promises';
-import Fastify, { type FastifyInstance, LogController } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { createError, LlamaNativeError } from '../errors.js';
 import { anthropicRoutes } from './anthropic/routes.js';
 import type { ServerContext } from './context.js';
 import { type GrpcService, startGrpc } from './grpc/service.js';
+import { createApp } from './http/app.js';
+import type { Connections } from './http/connections.js';
 import { addDocs } from './http/docs.js';
 import { handleErrors, handleUnknownRoutes } from './http/error-handling.js';
-import { addRequestScopes } from './http/request-scopes.js';
 import { llamaCppRoutes } from './llama-cpp/routes.js';
 import { ModelPool } from './models/model-pool.js';
 import { modelRoutes } from './models/routes.js';
@@ -15,7 +15,7 @@ import { responsesRoutes } from './openai/responses-routes.js';
 import { openaiRoutes } from './openai/routes.js';
 import { logPrompts, logRequests, logWork } from './operation/request-log.js';
 import { operationRoutes } from './operation/routes.js';
-import { type ServerOptions, type ServerSettings, toServerSettings } from './options.js';
+import { type ServerOptions, toServerSettings } from './options.js';
 import { pageRoutes } from './page/routes.js';
 import { Clients } from './security/clients.js';
 import { addSecurity } from './security/security.js';
@@ -26,33 +26,9 @@ import { addWebsockets } from './websocket/plugin.js';
 import { websocketRoutes } from './websocket/routes.js';
 import { Work } from './work/work.js';
 
-/** Fastify's own part of the settings. */
-function createApp(settings: ServerSettings): FastifyInstance {
-  const { log, tls } = settings;
-  const app = Fastify({
-    ...(typeof log === 'object'
-      ? { loggerInstance: log }
-      : { logger: log === false ? false : { level: log === true ? 'info' : log } }),
-    ...(tls !== undefined && { https: { key: tls.key, cert: tls.certificate } }),
-    genReqId: () => randomUUID(),
-    bodyLimit: settings.bodyLimitBytes,
-    logController: new LogController({ disableRequestLogging: true }), // the operation room writes one line a request
-    forceCloseConnections: 'idle',
-    // Closing counts as well, and may take as long as running requests are given.
-    pluginTimeout: settings.shutdownTimeoutMs + 10_000,
-    // A value of the wrong type is told of instead of being bent; unknown fields are left alone, as OpenAI's clients
-    // send what not every server knows.
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, allowUnionTypes: true } },
-  }) as FastifyInstance;
-  app.decorateRequest('client', undefined as never);
-  app.decorateRequest('scope', undefined as never);
-  return app;
-}
-
-async function assemble(context: ServerContext): Promise<FastifyInstance> {
+async function assemble(context: ServerContext): Promise<{ app: FastifyInstance; connections: Connections }> {
   const { settings } = context;
-  const app = createApp(settings);
-  addRequestScopes(app, settings.requestTimeoutMs);
+  const { app, connections } = createApp(settings);
   await addWebsockets(app, settings);
   await addSecurity(app, settings, context.clients);
   handleErrors(app, toSimpleError);
@@ -75,8 +51,11 @@ async function assemble(context: ServerContext): Promise<FastifyInstance> {
   ]) {
     await app.register(routes(context));
   }
-  return app;
+  return { app, connections };
 }
+
+/** How long the last answers may take to leave this machine, when nothing is computed any more. */
+const lastBytesMs = 2000;
 
 /** Where a server can be reached. */
 export interface ServerAddress {
@@ -102,41 +81,38 @@ export class Server {
   readonly models: ModelPool;
   readonly #context: ServerContext;
   readonly #app: FastifyInstance;
+  readonly #connections: Connections;
   #grpc: GrpcService | undefined;
+  #listening: Promise<ServerAddress> | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(context: ServerContext, app: FastifyInstance) {
+  constructor(
+    context: ServerContext,
+    { app, connections }: { app: FastifyInstance; connections: Connections },
+  ) {
     this.models = context.models;
     this.#context = context;
     this.#app = app;
+    this.#connections = connections;
   }
 
   /**
-   * Listens, and begins to load the models that are to be there from the start.
+   * Listens, and begins to load the models that are to be there from the start. A server that cannot is closed.
    * @throws LlamaNativeError SERVER_START_FAILED if the address is taken or not allowed.
    */
-  async listen(): Promise<ServerAddress> {
-    const { host, port, unixSocket, models } = this.#context.settings;
-    try {
-      if (unixSocket !== undefined) await removeStaleSocket(unixSocket);
-      const url = await this.#app.listen(unixSocket === undefined ? { host, port } : { path: unixSocket });
-      // Other users of the machine would reach it like a port, and no key is asked for by default.
-      if (unixSocket !== undefined) await chmod(unixSocket, 0o600);
-      const served = this.models.list();
-      models.forEach(({ preload }, index) => {
-        const name = served[index]?.name;
-        if (preload === true && name !== undefined) this.models.load(name).catch(() => {}); // its state says so
-      });
-      this.#grpc = await startGrpc(this.#context);
-      return { url, grpcPort: this.#grpc?.port };
-    } catch (error) {
-      await this.close().catch(() => {}); // what has begun to listen, where the rest cannot
-      throw startFailure(error, unixSocket ?? `${host}:${port}`);
+  listen(): Promise<ServerAddress> {
+    if (this.#listening === undefined) {
+      this.#listening = this.#listen();
+      this.#listening.catch(() => this.close());
     }
+    return this.#listening;
   }
 
-  /** Lets nobody in any more, waits for what runs as long as `shutdownTimeoutMs` allows, and unloads all models. */
+  /**
+   * Lets nobody in any more, and waits for what runs as long as `shutdownTimeoutMs` allows; what runs longer is ended,
+   * and streams say so in their last event. Then all models are unloaded. Closing twice waits for the same end.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -146,8 +122,27 @@ export class Server {
     await this.close();
   }
 
+  async #listen(): Promise<ServerAddress> {
+    const { host, port, unixSocket } = this.#context.settings;
+    try {
+      if (unixSocket !== undefined) await removeStaleSocket(unixSocket);
+      const url = await this.#app.listen(unixSocket === undefined ? { host, port } : { path: unixSocket });
+      // Other users of the machine would reach it like a port, and no key is asked for by default.
+      if (unixSocket !== undefined) await chmod(unixSocket, 0o600);
+      void this.models.preload();
+      this.#grpc = await startGrpc(this.#context);
+      return { url, grpcPort: this.#grpc?.port };
+    } catch (error) {
+      throw startFailure(error, unixSocket ?? `${host}:${port}`);
+    }
+  }
+
   async #close(): Promise<void> {
-    await Promise.all([this.#app.close(), this.#grpc?.close()]);
+    const { shutdownTimeoutMs } = this.#context.settings;
+    await this.#listening?.catch(() => {}); // whoever called it hears of it
+    this.#connections.stopListening();
+    await Promise.all([this.#context.work.close(shutdownTimeoutMs), this.#grpc?.close()]);
+    await this.#connections.close(lastBytesMs);
     await this.models.close();
   }
 }
@@ -182,9 +177,8 @@ function startFailure(error: unknown, address: string): Error {
 export async function createServer(options: ServerOptions): Promise<Server> {
   const settings = toServerSettings(options);
   const models = new ModelPool(settings);
-  const sequences = settings.load.sequences ?? 8;
   const work = new Work(models, {
-    requestsPerModel: settings.queueLimit + sequences,
+    requestsPerModel: (name) => settings.queueLimit + models.find(name).sequences,
     requestsPerClient: settings.requestsPerKey,
   });
   const context: ServerContext = {

@@ -20,9 +20,10 @@ export class EventStream {
     this.#response = response;
     this.#slowReaderTimeoutMs = slowReaderTimeoutMs;
     this.#keepAlive = setInterval(() => {
-      if (!response.writableNeedDrain) response.write(': waiting\n\n');
+      if (!response.destroyed && !response.writableNeedDrain) response.write(': waiting\n\n');
     }, keepAliveMs);
     this.#keepAlive.unref();
+    response.on('error', () => {}); // the client went away while something was written, of which the signal tells
   }
 
   /** Sends the head of the answer. From here on failures have to be told as events. */
@@ -64,9 +65,10 @@ export class EventStream {
     return this.#drained();
   }
 
-  /** Ends the answer. */
+  /** Ends the answer. What is still to be read may not be read for as long as anything else. */
   end(): void {
     clearInterval(this.#keepAlive);
+    this.#response.socket?.setTimeout(this.#slowReaderTimeoutMs);
     this.#response.end();
   }
 
@@ -81,6 +83,7 @@ export class EventStream {
         const message = `The client read nothing for ${this.#slowReaderTimeoutMs} ms.`;
         this.#request.scope.cancel(new RequestError('cancelled', 'slow_reader', message));
         this.#response.destroy();
+        settle(); // an answer that waits for another one on its connection is told of nothing
       }, this.#slowReaderTimeoutMs);
       this.#response.on('drain', settle).on('close', settle);
     });

@@ -19,7 +19,10 @@ export interface ServedModelOptions {
 /** Options of `loadModel` that make sense for a model that a server loads. */
 export type ServedLoadOptions = Omit<LoadModelOptions, 'onProgress' | 'signal' | 'vocabOnly'>;
 
-/** Where in its life a served model is. */
+/**
+ * Where in its life a served model is. One whose engine crashed is `loading` until the engine runs again; one that could
+ * not be loaded is `failed`, and is tried again by a later request.
+ */
 export type ModelState = 'unloaded' | 'loading' | 'ready' | 'unloading' | 'failed';
 
 /** A served model, as others may know it. */
@@ -29,12 +32,23 @@ export interface ServedModel {
   readonly source: string;
   readonly state: ModelState;
   readonly pinned: boolean;
+  /** It was added while the server ran, and may be removed again. */
+  readonly added: boolean;
   /** Seconds since 1970 at which the server took it up. */
   readonly createdSeconds: number;
   /** Milliseconds since 1970 of its last use; undefined if it was never used. */
   readonly lastUsedMs: number | undefined;
-  /** Requests that use it now. */
+  /** Requests that it can work on at once. */
+  readonly sequences: number;
+  /** Requests that use it now, or wait for it. */
   readonly inFlight: number;
+  /**
+   * Memory that it is counted with, in bytes; 0 while nothing of it is in memory. That of its engine's process, or what
+   * was estimated from its file, whichever is more; undefined where neither is known.
+   */
+  readonly memoryBytes: number | undefined;
+  /** How often its engine crashed since the server began. */
+  readonly crashes: number;
   /** While it is loading. */
   readonly progress: LoadProgress | undefined;
   /** Why it could not be loaded, if the last attempt failed. */

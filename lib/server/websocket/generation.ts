@@ -128,5 +128,6 @@ function causeNames({ type, json_schema: schema }: StartMessage): CauseNames {
     input: type === 'chat' ? 'messages' : 'prompt',
     format: type === 'chat' && !schema ? 'response_format' : 'json_schema',
     maxTokens: 'max_tokens',
+    tokens: 'logit_bias',
   };
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { RequestError } from '../failures.js';
 
 /**
@@ -18,6 +19,7 @@ export class RequestScope {
     this.id = id;
     this.traceparent = traceparent;
     this.signal = this.#controller.signal;
+    setMaxListeners(0, this.signal); // a request may be many generations
     if (timeoutMs > 0) {
       this.#timer = setTimeout(() => {
         const message = `The request took longer than the ${timeoutMs} ms that the server allows. Ask for fewer tokens.`;

@@ -8,7 +8,7 @@ import { service as healthService } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { GrpcClient, type Message } from '../../helpers/grpc-client.js';
 import { startServerForTest, startTestServer, type TestServer } from '../../helpers/test-server.js';
-import { startTinyServer, type TinyServer } from '../../helpers/tiny-server.js';
+import { startTinyServer, type TinyServer } from '../../helpers/tiny-server-suite.js';
 
 const grpc = { port: 0 };
 const endless = { prompt: 'a', maxTokens: 1_000_000, sampling: { logitBias: [{ token: 258, bias: -100 }] } };

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { editGgufMetadata } from '../../../lib/index.js';
 import { startServerForTest, startTestServer, type TestServer } from '../../helpers/test-server.js';
-import { readEvents, startTinyServer, type TinyServer } from '../../helpers/tiny-server.js';
+import { readEvents, startTinyServer, type TinyServer } from '../../helpers/tiny-server-suite.js';
 
 type Answer = Record<string, unknown>;
 

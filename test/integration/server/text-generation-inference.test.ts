@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../../helpers/test-server.js';
-import { readEvents, startTinyServer, type TinyServer } from '../../helpers/tiny-server.js';
+import { readEvents, startTinyServer, type TinyServer } from '../../helpers/tiny-server-suite.js';
 
 interface StreamEvent {
   readonly index: number;

@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { StreamClient } from '../../helpers/stream-client.js';
 import { startTestServer, type TestServer } from '../../helpers/test-server.js';
-import { startTinyServer, type TinyServer } from '../../helpers/tiny-server.js';
+import { startTinyServer, type TinyServer } from '../../helpers/tiny-server-suite.js';
 
 const endless = { type: 'completion', prompt: 'a', max_tokens: 1_000_000, logit_bias: { 258: -100 } };
 

@@ -11,7 +11,7 @@ const deploy = new URL('../../../deploy/', import.meta.url);
 /** The names of all samples that a server has, histograms with their buckets. */
 async function metricNames(): Promise<Set<string>> {
   const models = new ModelPool({ models: [], load: {}, defaultModel: undefined, loadTimeoutMs: 1000 });
-  const work = new Work(models, { requestsPerModel: 1, requestsPerClient: undefined });
+  const work = new Work(models, { requestsPerModel: () => 1, requestsPerClient: undefined });
   const { registry } = new Measures(work);
   addEngineGauges(registry, models);
   const metrics = await registry.getMetricsAsJSON();
