@@ -128,7 +128,8 @@ export class Calls {
     const leftMs = Math.max(1, Number(surface.getDeadline()) - Date.now());
     const limitMs = requestTimeoutMs === 0 ? Number.POSITIVE_INFINITY : requestTimeoutMs;
     const timeoutMs = Math.min(leftMs, limitMs);
-    const scope = new RequestScope(randomUUID(), Number.isFinite(timeoutMs) ? Math.ceil(timeoutMs) : 0);
+    const limit = Number.isFinite(timeoutMs) ? Math.ceil(timeoutMs) : 0;
+    const scope = new RequestScope(randomUUID(), limit, textOf(surface.metadata, 'traceparent'));
     const cancel = () =>
       scope.cancel(new RequestError('cancelled', 'cancelled', 'The client cancelled the call or went away.'));
     if (surface.cancelled) cancel();

@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { ServerContext } from '../context.js';
 import { type Failure, RequestError, toFailure } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
+import { toJsonText } from '../http/json-body.js';
 import { RequestScope } from '../work/request-scope.js';
 import { generate, toDone } from './generation.js';
 import { type ClientMessage, RefusedMessage, readMessage, type StartMessage } from './messages.js';
@@ -110,7 +111,7 @@ export class Connection {
         const message = 'Expected messages of text; this is a binary one.';
         throw new RefusedMessage(undefined, 'binary_message', message);
       }
-      answer = this.#obey(readMessage(data.toString('utf8')));
+      answer = this.#obey(readMessage(toJsonText(data)));
     } catch (error) {
       const id = error instanceof RefusedMessage ? error.id : undefined;
       answer = { type: 'refused', ...(id !== undefined && { id }), error: toError(toFailure(error)) };

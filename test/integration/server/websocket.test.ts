@@ -150,6 +150,7 @@ describe('a WebSocket with several generations', () => {
     ['text that is no JSON', 'hello', { code: 'invalid_json' }],
     ['JSON that is no object', '[1]', { code: 'invalid_message' }],
     ['null', 'null', { code: 'invalid_message' }],
+    ['JSON that is nested too deeply', '['.repeat(50_000), { code: 'nested_too_deeply' }],
     ['an unknown type', { type: 'dance', id: 'x' }, { code: 'unknown_type', param: 'type' }],
     ['a type that every object has', { type: 'constructor', id: 'x' }, { code: 'unknown_type' }],
     ['no id', { type: 'completion', prompt: 'a' }, { code: 'invalid_value' }],
