@@ -3,7 +3,7 @@ import type { Server, ServerCredentials, ServiceDefinition } from '@grpc/grpc-js
 import { invalidArgument } from '../../arguments.js';
 import { createError } from '../../errors.js';
 import type { ServerContext } from '../context.js';
-import { RequestError } from '../failures.js';
+import { serverClosing } from '../failures.js';
 import { isLoopback, type ServerSettings } from '../options.js';
 import { Calls } from './calls.js';
 import { toImplementation } from './methods.js';
@@ -114,8 +114,7 @@ export async function startGrpc(context: ServerContext): Promise<GrpcService | u
     for (const name of ['', serviceName]) status.setStatus(name, 'NOT_SERVING');
     server.tryShutdown(() => {}); // lets nobody in; ends by itself, or below
     await within(shutdownTimeoutMs, calls.allEnded());
-    const message = 'The server is closing. Ask again when it is back.';
-    calls.cancelAll(new RequestError('overloaded', 'shutting_down', message, { retryAfterSeconds: 5 }));
+    calls.cancelAll(serverClosing());
     await within(goodbyeMs, calls.allEnded());
     // What was answered last is still on its way.
     await new Promise((resolve) => setTimeout(resolve, 50));

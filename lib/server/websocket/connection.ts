@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ServerContext } from '../context.js';
-import { type Failure, RequestError, toFailure } from '../failures.js';
+import { type Failure, RequestError, serverClosing, toFailure } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
 import { toJsonText } from '../http/json-body.js';
 import { RequestScope } from '../work/request-scope.js';
@@ -84,12 +84,10 @@ export class Connection {
     this.#isAlive = false;
   }
 
-  /** Takes no more messages, lets what runs end for a time, ends the rest and closes. */
-  async leave(patienceMs: number): Promise<void> {
+  /** Says goodbye: takes no more messages, ends what still runs and closes. The server has waited for it before. */
+  async leave(): Promise<void> {
     this.#isLeaving = true;
-    await within(patienceMs, this.#allEnded());
-    const message = 'The server is closing. Ask again when it is back.';
-    this.#cancelAll(new RequestError('overloaded', 'shutting_down', message, { retryAfterSeconds: 5 }));
+    this.#cancelAll(serverClosing());
     await within(goodbyeMs, this.#allEnded());
     this.#socket.close(goingAway, 'The server is closing.');
     await within(goodbyeMs, this.#closed);
@@ -153,7 +151,7 @@ export class Connection {
 
   #start(message: StartMessage): void {
     const { id } = message;
-    if (this.#isLeaving) throw new RefusedMessage(id, 'shutting_down', 'The server is closing.');
+    if (this.#isLeaving) throw RefusedMessage.from(id, serverClosing());
     if (this.#running.has(id)) {
       const text = `The id ${JSON.stringify(id)} belongs to a generation that still goes on. Choose another one.`;
       throw new RefusedMessage(id, 'duplicate_id', text, { param: 'id' });
