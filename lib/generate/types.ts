@@ -51,7 +51,8 @@ export interface GenerateOptions extends SamplingOptions, ConstraintOptions {
   logitsProcessor?: LogitsProcessor;
   /**
    * Called once, when the prompt begins to be evaluated: how many tokens it has, and how many of them need not be
-   * evaluated. Not called for what fails before. If it throws, the generation fails with that. Default: nothing.
+   * evaluated. Not called for what fails before; in a chat that executes tools, once for each time the model is asked. If
+   * it throws, the generation fails with that. Default: nothing.
    */
   onStart?: (prompt: PromptUsage) => void;
   /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */

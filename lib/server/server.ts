@@ -70,6 +70,8 @@ export interface ServerAddress {
  *
  * @example
  * ```ts
+ * import { createServer } from 'llama-native/server';
+ *
  * const server = await createServer({ models: ['model.gguf'], port: 0 });
  * const { url } = await server.listen();
  * const { status } = await fetch(`${url}/v1/models`);
@@ -170,8 +172,9 @@ function startFailure(error: unknown, address: string): Error {
  * ```ts
  * import { createServer } from 'llama-native/server';
  *
- * await using server = await createServer({ models: ['hf:Qwen/Qwen2.5-7B-Instruct-GGUF:Q4_K_M'], port: 8080 });
+ * const server = await createServer({ models: ['hf:Qwen/Qwen2.5-7B-Instruct-GGUF:Q4_K_M'], port: 0 });
  * console.log((await server.listen()).url);
+ * await server.close();
  * ```
  */
 export async function createServer(options: ServerOptions): Promise<Server> {

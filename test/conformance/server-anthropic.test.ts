@@ -7,8 +7,8 @@ const weather: Anthropic.Tool = {
   description: 'The weather in a city.',
   input_schema: {
     type: 'object',
-    properties: { city: { type: 'string', maxLength: 20 }, unit: { enum: ['celsius', 'fahrenheit'] } },
-    required: ['city', 'unit'],
+    properties: { unit: { enum: ['celsius', 'fahrenheit'] } },
+    required: ['unit'],
   },
 };
 
@@ -18,15 +18,17 @@ describe("Anthropic's own client", () => {
   let started: TestServer;
   let client: Anthropic;
   beforeAll(async () => {
-    started = await startTestServer();
+    started = await startTestServer({ load: { threads: 1 } });
     client = new Anthropic({ baseURL: started.url, apiKey: 'unused-key', maxRetries: 0 });
   });
   afterAll(() => started.server.close());
 
-  const ask = { model: 'smol', max_tokens: 60, temperature: 0, messages: [...question] };
+  const ask = { model: 'smol', max_tokens: 12, temperature: 0, messages: [...question] };
 
   it('gets an answer with its usage', async () => {
-    const { data, request_id: requestId } = await client.messages.create(ask).withResponse();
+    const { data, request_id: requestId } = await client.messages
+      .create({ ...ask, max_tokens: 60 })
+      .withResponse();
     expect(data).toMatchObject({
       type: 'message',
       role: 'assistant',
@@ -84,11 +86,11 @@ describe("Anthropic's own client", () => {
   });
 
   it('ends an answer at a stop sequence and names it', async () => {
-    const message = await client.messages.create({ ...ask, stop_sequences: ['nowhere', 'help'] });
-    expect(message).toMatchObject({ stop_reason: 'stop_sequence', stop_sequence: 'help' });
-    const streamed = await client.messages.stream({ ...ask, stop_sequences: ['help'] }).finalMessage();
-    expect(streamed).toMatchObject({ stop_reason: 'stop_sequence', stop_sequence: 'help' });
-    expect(JSON.stringify(streamed.content)).not.toContain('help');
+    const message = await client.messages.create({ ...ask, stop_sequences: ['nowhere', '!'] });
+    expect(message).toMatchObject({ stop_reason: 'stop_sequence', stop_sequence: '!' });
+    const streamed = await client.messages.stream({ ...ask, stop_sequences: ['!'] }).finalMessage();
+    expect(streamed).toMatchObject({ stop_reason: 'stop_sequence', stop_sequence: '!' });
+    expect(JSON.stringify(streamed.content)).not.toContain('!');
   });
 
   it('goes on from the beginning of an answer', async () => {
@@ -114,7 +116,7 @@ describe("Anthropic's own client", () => {
     const first = await client.messages.create({
       ...ask,
       messages,
-      max_tokens: 200,
+      max_tokens: 100,
       tools: [weather],
       tool_choice: { type: 'tool', name: 'get_weather', disable_parallel_tool_use: true },
     });
@@ -123,7 +125,7 @@ describe("Anthropic's own client", () => {
     expect(others).toEqual([]);
     expect(call).toMatchObject({
       name: 'get_weather',
-      input: { city: expect.any(String), unit: expect.any(String) },
+      input: { unit: expect.any(String) },
     });
     messages.push({ role: 'assistant', content: first.content });
     messages.push({
@@ -143,7 +145,7 @@ describe("Anthropic's own client", () => {
   it('is given the input of a call piece by piece', async () => {
     const stream = client.messages.stream({
       ...ask,
-      max_tokens: 200,
+      max_tokens: 100,
       tools: [weather],
       tool_choice: { type: 'any', disable_parallel_tool_use: true },
     });
@@ -153,7 +155,7 @@ describe("Anthropic's own client", () => {
     expect(message.stop_reason).toBe('tool_use');
     const calls = message.content.filter((block) => block.type === 'tool_use');
     expect(calls.length).toBeGreaterThan(0);
-    expect(calls[0]?.input).toMatchObject({ city: expect.any(String), unit: expect.any(String) });
+    expect(calls[0]?.input).toMatchObject({ unit: expect.any(String) });
     expect(pieces.length).toBeGreaterThan(1);
   });
 
@@ -176,7 +178,7 @@ describe("Anthropic's own client", () => {
           type: 'json_schema',
           schema: {
             type: 'object',
-            properties: { capital: { type: 'string', maxLength: 20 } },
+            properties: { capital: { type: 'string', maxLength: 12 } },
             required: ['capital'],
             additionalProperties: false,
           },
@@ -194,7 +196,7 @@ describe("Anthropic's own client", () => {
     });
     stream.on('text', () => stream.abort());
     await expect(stream.done()).rejects.toThrow(Anthropic.APIUserAbortError);
-    await expect.poll(() => started.server.models.list()[0]?.inFlight, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => started.server.models.list()[0]?.inFlight, { timeout: 40_000 }).toBe(0);
     expect((await client.messages.create({ ...ask, max_tokens: 2 })).usage.output_tokens).toBe(2);
   });
 
@@ -232,9 +234,27 @@ describe("Anthropic's own client", () => {
 describe("Anthropic's own client and a server with keys", () => {
   let started: TestServer;
   beforeAll(async () => {
-    started = await startTestServer({ apiKeys: ['the-right-key'], bodyLimitBytes: 10_000 });
+    started = await startTestServer({
+      apiKeys: ['the-right-key'],
+      bodyLimitBytes: 10_000,
+      load: { threads: 1 },
+    });
   });
   afterAll(() => started.server.close());
+
+  it('throws its error for a wrong key, and answers the right one, shown in either header', async () => {
+    const messages = [{ role: 'user' as const, content: 'Hi' }];
+    const ask = (options: object) =>
+      new Anthropic({ baseURL: started.url, maxRetries: 0, ...options }).messages.countTokens({
+        model: 'smol',
+        messages,
+      });
+    const error = await ask({ apiKey: 'a-wrong-key' }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Anthropic.AuthenticationError);
+    expect(error).toMatchObject({ type: 'authentication_error', requestID: expect.stringMatching(/./) });
+    expect((await ask({ apiKey: 'the-right-key' })).input_tokens).toBeGreaterThan(0);
+    expect((await ask({ apiKey: null, authToken: 'the-right-key' })).input_tokens).toBeGreaterThan(0);
+  });
 
   it('throws its error for a body over the limit', async () => {
     const client = new Anthropic({ baseURL: started.url, apiKey: 'the-right-key', maxRetries: 0 });

@@ -11,11 +11,8 @@ const weather: OpenAI.Responses.FunctionTool = {
   strict: true,
   parameters: {
     type: 'object',
-    properties: {
-      city: { type: 'string', maxLength: 20 },
-      unit: { type: 'string', enum: ['celsius', 'fahrenheit'] },
-    },
-    required: ['city', 'unit'],
+    properties: { unit: { type: 'string', enum: ['celsius', 'fahrenheit'] } },
+    required: ['unit'],
     additionalProperties: false,
   },
 };
@@ -24,15 +21,19 @@ describe("OpenAI's own client and responses", () => {
   let started: TestServer;
   let client: OpenAI;
   beforeAll(async () => {
-    started = await startTestServer();
+    started = await startTestServer({ load: { threads: 1 } });
     client = new OpenAI({ baseURL: `${started.url}/v1`, apiKey: 'unused-key', maxRetries: 0 });
   });
   afterAll(() => started.server.close());
 
-  const ask = { model: 'smol', temperature: 0, input: 'Say hello.', max_output_tokens: 60 };
+  const ask = { model: 'smol', temperature: 0, input: 'Say hello.', max_output_tokens: 12 };
 
   it('gets an answer with its usage', async () => {
-    const response = await client.responses.create({ ...ask, metadata: { topic: 'greeting' } });
+    const response = await client.responses.create({
+      ...ask,
+      max_output_tokens: 60,
+      metadata: { topic: 'greeting' },
+    });
     expect(response).toMatchObject({
       object: 'response',
       status: 'completed',
@@ -82,7 +83,7 @@ describe("OpenAI's own client and responses", () => {
       'response.output_text.done',
       'response.content_part.done',
       'response.output_item.done',
-      'response.completed',
+      'response.incomplete',
     ]);
     expect(new Set(types.slice(4, -4))).toEqual(new Set(['response.output_text.delta']));
   });
@@ -122,7 +123,7 @@ describe("OpenAI's own client and responses", () => {
     const made = await client.responses.stream({ ...ask, store: true }).finalResponse();
     const { id } = made;
     const read = await client.responses.retrieve(id);
-    expect(read).toMatchObject({ id, status: 'completed', output_text: made.output_text });
+    expect(read).toMatchObject({ id, status: 'incomplete', output_text: made.output_text });
     const items = await client.responses.inputItems.list(id);
     expect(items.data).toMatchObject([
       { type: 'message', role: 'user', content: [{ type: 'input_text', text: 'Say hello.' }] },
@@ -145,7 +146,7 @@ describe("OpenAI's own client and responses", () => {
     const first = await client.responses.create({
       ...ask,
       input: 'What is the weather in Paris?',
-      max_output_tokens: 200,
+      max_output_tokens: 100,
       tools: [weather],
       tool_choice: { type: 'function', name: 'get_weather' },
       parallel_tool_calls: false,
@@ -153,10 +154,7 @@ describe("OpenAI's own client and responses", () => {
     const calls = first.output.filter((item) => item.type === 'function_call');
     expect(calls).toHaveLength(1);
     expect(first.status).toBe('completed');
-    expect(JSON.parse(calls[0]?.arguments ?? '')).toMatchObject({
-      city: expect.any(String),
-      unit: expect.any(String),
-    });
+    expect(JSON.parse(calls[0]?.arguments ?? '')).toEqual({ unit: expect.any(String) });
     const callId = calls[0]?.call_id ?? '';
     const output = { type: 'function_call_output' as const, call_id: callId, output: '19 degrees, sunny' };
     const second = await client.responses.create({
@@ -183,7 +181,7 @@ describe("OpenAI's own client and responses", () => {
   it('is given the arguments of a call piece by piece, and parsed', async () => {
     const stream = client.responses.stream({
       ...ask,
-      max_output_tokens: 200,
+      max_output_tokens: 100,
       tools: [weather],
       tool_choice: 'required',
       parallel_tool_calls: false,
@@ -197,18 +195,19 @@ describe("OpenAI's own client and responses", () => {
     const response = await stream.finalResponse();
     const [call] = response.output.filter((item) => item.type === 'function_call');
     expect(call?.arguments).toBe(written);
-    expect(call?.parsed_arguments).toMatchObject({ city: expect.any(String) });
+    expect(call?.parsed_arguments).toEqual({ unit: expect.any(String) });
     expect(pieces).toBeGreaterThan(1);
   });
 
   it('gets JSON that fits a schema, parsed', async () => {
-    const Capital = z.object({ capital: z.string().max(20), large: z.boolean() });
+    const Capital = z.object({ capital: z.string().max(12) });
     const response = await client.responses.parse({
       ...ask,
       input: 'What is the capital of France?',
+      max_output_tokens: 60,
       text: { format: zodTextFormat(Capital, 'capital') },
     });
-    expect(response.output_parsed).toEqual({ capital: expect.any(String), large: expect.any(Boolean) });
+    expect(response.output_parsed).toEqual({ capital: expect.any(String) });
   });
 
   it('stops the work when it leaves a stream', async () => {
@@ -219,7 +218,7 @@ describe("OpenAI's own client and responses", () => {
       stream: true,
     });
     for await (const { type } of stream) if (type === 'response.output_text.delta') break;
-    await expect.poll(() => started.server.models.list()[0]?.inFlight, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => started.server.models.list()[0]?.inFlight, { timeout: 40_000 }).toBe(0);
   });
 
   it('throws its error for an unknown model, an image, and input over the context', async () => {

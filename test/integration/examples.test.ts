@@ -18,6 +18,7 @@ import { llamaModel } from '../helpers/model-shapes.js';
 import { inventImportance, writeImatrix, writeQuantizableModel } from '../helpers/quantize-models.js';
 import { writeRandomModel } from '../helpers/random-models.js';
 import { runProgram } from '../helpers/run-program.js';
+import { startTestServer, type TestServer } from '../helpers/test-server.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -64,7 +65,9 @@ function toProgram(code: string): string {
     )
     .replace(/createChat\(\)/g, 'createChat({ maxTokens: 20 })')
     .replace(/createChat\(\{(?![^}]*maxTokens)/g, 'createChat({ maxTokens: 20,');
-  const imports = body.includes("from 'llama-native'") ? '' : "import { loadModel } from 'llama-native';\n";
+  const imports = /from '(llama-native|openai|@anthropic-ai\/sdk)(\/server)?'|127\.0\.0\.1:8080/.test(body)
+    ? ''
+    : "import { loadModel } from 'llama-native';\n";
   const needsNoModel = imports === '' && !/\bloadModel\b|\bmodel\./.test(body);
   const load =
     needsNoModel || /const model = await loadModel/.test(body)
@@ -100,7 +103,22 @@ async function startExampleHub(): Promise<HubServer> {
   });
 }
 
+/** The server that examples of clients ask, under the names that they use. */
+async function startExampleServer(): Promise<TestServer> {
+  return startTestServer({
+    models: [{ source: await testModelPath(), name: 'qwen', aliases: ['chat', 'gpt-4o-mini'] }],
+    load: { threads: 1, contextSize: 1024 },
+  });
+}
+
+/** Node.js 20 has the WebSocket of browsers only where it is asked for. */
+const nodeArguments =
+  typeof WebSocket === 'undefined'
+    ? ['--experimental-websocket', '--disable-warning=ExperimentalWarning']
+    : [];
+
 let model: string;
+let server: TestServer;
 let folder: string;
 let hub: HubServer;
 beforeAll(async () => {
@@ -116,10 +134,12 @@ beforeAll(async () => {
   hub = await startExampleHub();
   process.env.HF_ENDPOINT = hub.url;
   process.env.HF_HUB_CACHE = join(folder, 'cache');
+  server = await startExampleServer();
 });
 afterAll(async () => {
   delete process.env.HF_ENDPOINT;
   delete process.env.HF_HUB_CACHE;
+  await server.server.close();
   await hub[Symbol.asyncDispose]();
   await rm(folder, { recursive: true, force: true });
 });
@@ -130,7 +150,8 @@ describe('every example in the documentation runs', () => {
   });
 
   it.each(examples)('$name', async ({ code }) => {
-    const result = await runProgram(toProgram(code), model);
+    const program = toProgram(code).replaceAll('127.0.0.1:8080', new URL(server.url).host);
+    const result = await runProgram(program, model, nodeArguments);
     expect(result).toMatchObject({ signal: null, exitCode: 0, stderr: '' });
   });
 });

@@ -57,7 +57,8 @@ export class EventStream {
 
   /** Sends text that is made of whole events already. */
   write(events: string): Promise<void> | undefined {
-    if (this.#response.destroyed) return undefined; // the request's signal has fired
+    // Nobody listens any more, and the request's signal has fired; or a late part of an answer whose end was sent.
+    if (this.#response.destroyed || this.#response.writableEnded) return undefined;
     if (this.#response.write(events)) {
       this.#keepAlive.refresh();
       return undefined;

@@ -10,6 +10,7 @@ import { fingerprintOf, newId, nowSeconds } from './identity.js';
 import { LateStream } from './late-stream.js';
 import { toChatLogprobs } from './logprobs.js';
 import { seedsFor, startChat } from './start-chat.js';
+import { allTogether } from './together.js';
 import { reasoningTokensOf, toTimings, toUsage } from './usage.js';
 import { warn } from './warnings.js';
 
@@ -22,7 +23,7 @@ function causeNames(body: ChatBody): CauseNames {
   };
 }
 
-/** Begins the answers. The signal of the returned controller ends them together. */
+/** Begins the answers; `end` ends all of them. */
 function beginAnswers(plan: ChatRequestPlan, place: WorkPlace, reply: FastifyReply) {
   const together = new AbortController();
   const signal = plan.count === 1 ? place.signal : AbortSignal.any([place.signal, together.signal]);
@@ -30,7 +31,7 @@ function beginAnswers(plan: ChatRequestPlan, place: WorkPlace, reply: FastifyRep
   const request = { ...call, options: { ...call.options, signal } };
   const { answers, warnings } = startChat(place.model, request, seedsFor(seed, count));
   warn(reply, warnings);
-  return { answers, together };
+  return { answers, end: () => together.abort() };
 }
 
 function headOf(place: WorkPlace, includesUsage: boolean): ChunkHead {
@@ -60,32 +61,30 @@ function toMessage({ text, reasoning, toolCalls }: ChatResult): object {
 }
 
 async function answerWhole(plan: ChatRequestPlan, place: WorkPlace, reply: FastifyReply): Promise<object> {
-  const { answers, together } = beginAnswers(plan, place, reply);
+  const { answers, end } = beginAnswers(plan, place, reply);
   const { id, created, model, fingerprint } = headOf(place, false);
-  try {
-    const results = await Promise.all(answers.map(({ result }) => result));
-    for (const result of results) place.record(result);
-    const usages = results.map(({ usage }) => usage);
-    const [first] = results;
-    return {
-      id,
-      object: 'chat.completion',
-      created,
-      model,
-      system_fingerprint: fingerprint,
-      choices: results.map((result, index) => ({
-        index,
-        message: toMessage(result),
-        logprobs: toChatLogprobs(result.logprobs),
-        finish_reason: toFinishReason(result.finishReason),
-      })),
-      usage: toUsage(usages, await reasoningTokensOf(place.model, results)),
-      ...(first !== undefined && { timings: toTimings(first) }),
-    };
-  } catch (error) {
-    together.abort();
-    throw error;
-  }
+  const results = await allTogether(
+    answers.map(({ result }) => result),
+    end,
+  );
+  for (const result of results) place.record(result);
+  const [first] = results;
+  const usages = results.map(({ usage }) => usage);
+  return {
+    id,
+    object: 'chat.completion',
+    created,
+    model,
+    system_fingerprint: fingerprint,
+    choices: results.map((result, index) => ({
+      index,
+      message: toMessage(result),
+      logprobs: toChatLogprobs(result.logprobs),
+      finish_reason: toFinishReason(result.finishReason),
+    })),
+    usage: toUsage(usages, await reasoningTokensOf(place.model, results)),
+    ...(first !== undefined && { timings: toTimings(first) }),
+  };
 }
 
 /** Sends one answer of a stream. */
@@ -114,21 +113,15 @@ async function answerStream(
   stream: LateStream,
   reply: FastifyReply,
 ): Promise<void> {
-  const { answers, together } = beginAnswers(plan, place, reply);
+  const { answers, end } = beginAnswers(plan, place, reply);
   const head = headOf(place, plan.includesUsage);
   const endsWithAnswer = plan.count === 1 && !plan.includesUsage;
-  try {
-    const results = await Promise.all(
-      answers.map((answer, index) =>
-        sendAnswer(stream, new ChoiceChunks(head, index), answer, endsWithAnswer),
-      ),
-    );
-    for (const result of results) place.record(result);
-    await stream.write(`${plan.includesUsage ? await usageEvent(head, place, results) : ''}data: [DONE]\n\n`);
-  } catch (error) {
-    together.abort();
-    throw error;
-  }
+  const results = await allTogether(
+    answers.map((answer, index) => sendAnswer(stream, new ChoiceChunks(head, index), answer, endsWithAnswer)),
+    end,
+  );
+  for (const result of results) place.record(result);
+  await stream.write(`${plan.includesUsage ? await usageEvent(head, place, results) : ''}data: [DONE]\n\n`);
 }
 
 /** The event without choices that tells how many tokens it were. */

@@ -15,6 +15,7 @@ import { nameCause } from './errors.js';
 import { fingerprintOf, newId, nowSeconds } from './identity.js';
 import { LateStream } from './late-stream.js';
 import { toCompletionLogprobs } from './logprobs.js';
+import { allTogether } from './together.js';
 import { toTimings } from './usage.js';
 
 function headOf(place: WorkPlace) {
@@ -27,39 +28,46 @@ function headOf(place: WorkPlace) {
   };
 }
 
-/** A signal that fires with the request, and when one of its answers fails. */
-function together(place: WorkPlace) {
+/** Starts the answers to all prompts; `end` ends all of them. */
+async function beginAnswers(plan: CompletionPlan, place: WorkPlace) {
   const controller = new AbortController();
-  return { controller, signal: AbortSignal.any([place.signal, controller.signal]) };
+  const signal = AbortSignal.any([place.signal, controller.signal]);
+  return {
+    answers: await startCompletions(place.model, plan, signal),
+    end: () => controller.abort(),
+  };
+}
+
+/** The results of each prompt, from those of all. */
+function byPrompt(results: readonly GenerationResult[], perPrompt: number): GenerationResult[][] {
+  return Array.from({ length: results.length / perPrompt }, (_, index) =>
+    results.slice(index * perPrompt, (index + 1) * perPrompt),
+  );
 }
 
 async function answerWhole(plan: CompletionPlan, place: WorkPlace): Promise<object> {
-  const { controller, signal } = together(place);
-  try {
-    const answers = await startCompletions(place.model, plan, signal);
-    const results = await Promise.all(
-      answers.map(({ generations }) => Promise.all(generations.map(({ result }) => result))),
-    );
-    for (const result of results.flat()) place.record(result);
-    const choices = results.flatMap((ofPrompt, position) =>
-      bestAnswers(ofPrompt, plan.count).map((result) => ({ result, echo: answers[position]?.echo ?? '' })),
-    );
-    const first = results[0]?.[0];
-    return {
-      ...headOf(place),
-      choices: choices.map(({ result, echo }, index) => ({
-        text: echo + result.text,
-        index,
-        logprobs: plan.withLogprobs ? toCompletionLogprobs(result.logprobs, echo.length) : null,
-        finish_reason: toFinishReason(result.finishReason),
-      })),
-      usage: usageOfAll(results),
-      ...(first !== undefined && { timings: toTimings(first) }),
-    };
-  } catch (error) {
-    controller.abort();
-    throw error;
-  }
+  const { answers, end } = await beginAnswers(plan, place);
+  const all = await allTogether(
+    answers.flatMap(({ generations }) => generations.map(({ result }) => result)),
+    end,
+  );
+  for (const result of all) place.record(result);
+  const results = byPrompt(all, plan.options.n);
+  const choices = results.flatMap((ofPrompt, position) =>
+    bestAnswers(ofPrompt, plan.count).map((result) => ({ result, echo: answers[position]?.echo ?? '' })),
+  );
+  const [first] = all;
+  return {
+    ...headOf(place),
+    choices: choices.map(({ result, echo }, index) => ({
+      text: echo + result.text,
+      index,
+      logprobs: plan.withLogprobs ? toCompletionLogprobs(result.logprobs, echo.length) : null,
+      finish_reason: toFinishReason(result.finishReason),
+    })),
+    usage: usageOfAll(results),
+    ...(first !== undefined && { timings: toTimings(first) }),
+  };
 }
 
 /** What all events of a stream have in common. */
@@ -96,30 +104,27 @@ async function sendAnswer(
 }
 
 async function answerStream(plan: CompletionPlan, place: WorkPlace, stream: LateStream): Promise<void> {
-  const { controller, signal } = together(place);
+  const { answers, end } = await beginAnswers(plan, place);
   const start = `data: ${JSON.stringify(headOf(place)).slice(0, -1)},"choices":[`;
   const parts = { head: start, tail: plan.includesUsage ? ',"usage":null}\n\n' : '}\n\n' };
-  try {
-    const answers = await startCompletions(place.model, plan, signal);
-    const results = await Promise.all(
-      answers.map(({ generations, echo }, position) =>
-        Promise.all(
-          generations.map((generation, offset) =>
-            sendAnswer(stream, parts, { generation, index: position * plan.count + offset, echo }),
-          ),
-        ),
+  const results = await allTogether(
+    answers.flatMap(({ generations, echo }, position) =>
+      generations.map((generation, offset) =>
+        sendAnswer(stream, parts, { generation, index: position * plan.count + offset, echo }),
       ),
-    );
-    for (const result of results.flat()) place.record(result);
-    const first = results[0]?.[0];
-    const timings = first === undefined ? '' : `,"timings":${JSON.stringify(toTimings(first))}`;
-    const usage = JSON.stringify(usageOfAll(results));
-    const last = plan.includesUsage ? `${start}],"usage":${usage}${timings}}\n\n` : '';
-    await stream.write(`${last}data: [DONE]\n\n`);
-  } catch (error) {
-    controller.abort();
-    throw error;
-  }
+    ),
+    end,
+  );
+  for (const result of results) place.record(result);
+  const last = plan.includesUsage ? usageEvent(start, byPrompt(results, plan.options.n)) : '';
+  await stream.write(`${last}data: [DONE]\n\n`);
+}
+
+/** The event without choices that tells how many tokens it were. */
+function usageEvent(start: string, results: readonly (readonly GenerationResult[])[]): string {
+  const first = results[0]?.[0];
+  const timings = first === undefined ? '' : `,"timings":${JSON.stringify(toTimings(first))}`;
+  return `${start}],"usage":${JSON.stringify(usageOfAll(results))}${timings}}\n\n`;
 }
 
 function nameCompletionCause(error: unknown, { prompt, json_schema: schema }: CompletionBody): unknown {

@@ -16,6 +16,7 @@ export class LateStream {
   readonly #settings: { readonly slowReaderTimeoutMs: number };
   readonly #timer: NodeJS.Timeout;
   #stream: EventStream | undefined;
+  #hasEnded = false;
 
   constructor(
     request: FastifyRequest,
@@ -26,18 +27,22 @@ export class LateStream {
     this.#request = request;
     this.#reply = reply;
     this.#settings = settings;
-    this.#timer = setTimeout(() => this.#open(), silenceMs);
+    this.#timer = setTimeout(() => {
+      if (!reply.raw.destroyed && !reply.raw.headersSent) this.#open();
+    }, silenceMs);
     this.#timer.unref();
   }
 
   /** Sends whole events. @returns a promise where the reader has to be waited for. */
   write(events: string): Promise<void> | undefined {
+    if (this.#hasEnded) return undefined;
     return (this.#stream ?? this.#open()).write(events);
   }
 
   /** Ends the answer. */
   end(): void {
     clearTimeout(this.#timer);
+    this.#hasEnded = true;
     this.#stream?.end();
   }
 
@@ -50,7 +55,7 @@ export class LateStream {
     if (this.#stream === undefined) throw error;
     const failure = reportFailure(this.#request, error);
     this.#stream.send(JSON.stringify(toOpenaiError(failure)));
-    this.#stream.end();
+    this.end();
   }
 
   #open(): EventStream {

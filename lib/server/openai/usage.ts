@@ -48,8 +48,8 @@ export async function reasoningTokensOf(model: Model, results: readonly ChatResu
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-function perToken(milliseconds: number, tokens: number): number {
-  return tokens > 0 ? milliseconds / tokens : 0;
+function perToken(tokensPerSecond: number): number {
+  return tokensPerSecond > 0 ? 1000 / tokensPerSecond : 0;
 }
 
 /** Where the time went, in llama-server's words; of the first answer, where there are several. */
@@ -59,11 +59,11 @@ export function toTimings({ usage, timings }: { readonly usage: Usage; readonly 
     cache_n: usage.cachedTokens,
     prompt_n: promptTokens,
     prompt_ms: timings.promptMs,
-    prompt_per_token_ms: perToken(timings.promptMs, promptTokens),
+    prompt_per_token_ms: perToken(timings.promptTokensPerSecond),
     prompt_per_second: timings.promptTokensPerSecond,
     predicted_n: usage.completionTokens,
     predicted_ms: timings.completionMs,
-    predicted_per_token_ms: perToken(timings.completionMs, usage.completionTokens - 1),
+    predicted_per_token_ms: perToken(timings.completionTokensPerSecond),
     predicted_per_second: timings.completionTokensPerSecond,
     ...(timings.draftTokens > 0 && {
       draft_n: timings.draftTokens,

@@ -18,7 +18,7 @@ async function readNamedEvents(response: Response): Promise<Sent[]> {
 
 const body = {
   model: 'smol',
-  max_tokens: 20,
+  max_tokens: 8,
   temperature: 0,
   messages: [{ role: 'user', content: 'Say hello.' }],
 };
@@ -26,7 +26,7 @@ const body = {
 describe("Anthropic's API", () => {
   let started: TestServer;
   beforeAll(async () => {
-    started = await startTestServer();
+    started = await startTestServer({ load: { threads: 1 } });
   });
   afterAll(() => started.server.close());
 
@@ -107,15 +107,7 @@ describe("Anthropic's API", () => {
     ],
     [
       'deep nesting',
-      {
-        ...body,
-        tools: [
-          {
-            name: 'deep',
-            input_schema: { type: 'object', x: JSON.parse('['.repeat(5000) + ']'.repeat(5000)) },
-          },
-        ],
-      },
+      `{"model":"smol","max_tokens":1,"messages":[{"role":"user","content":"Hi"}],"tools":[{"name":"deep","input_schema":{"type":"object","x":${'['.repeat(5000)}${']'.repeat(5000)}}}]}`,
       400,
       'invalid_request_error',
       /./,
@@ -172,12 +164,12 @@ describe("Anthropic's API", () => {
         socket.once('close', () => resolve());
       });
     }
-    await expect.poll(() => started.server.models.list()[0]?.inFlight, { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => started.server.models.list()[0]?.inFlight, { timeout: 40_000 }).toBe(0);
     expect((await started.post('/v1/messages', { ...body, max_tokens: 1 })).status).toBe(200);
   });
 
   it('tells in the stream of what fails in the middle of it', async () => {
-    const hurried = await startServerForTest({ requestTimeoutMs: 3000 });
+    const hurried = await startServerForTest({ requestTimeoutMs: 3000, load: { threads: 1 } });
     await hurried.server.models.load('smol');
     const messages = [{ role: 'user', content: 'Write a long story about a dog.' }];
     const asked = { ...body, messages, max_tokens: 1900, stream: true };
@@ -193,11 +185,11 @@ describe("Anthropic's API", () => {
 describe("Anthropic's API and a model that thinks", () => {
   let started: TestServer;
   beforeAll(async () => {
-    started = await startTestServer({ load: { chatTemplate: thinkingTemplate } });
+    started = await startTestServer({ load: { chatTemplate: thinkingTemplate, threads: 1 } });
   });
   afterAll(() => started.server.close());
 
-  const thinking = { ...body, max_tokens: 40, thinking: { type: 'enabled', budget_tokens: 8 } };
+  const thinking = { ...body, max_tokens: 20, thinking: { type: 'enabled', budget_tokens: 8 } };
 
   it('has its thoughts in a block before the text', async () => {
     const message = (await (await started.post('/v1/messages', thinking)).json()) as {
