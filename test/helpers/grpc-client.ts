@@ -1,3 +1,5 @@
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   type CallOptions,
@@ -6,6 +8,7 @@ import {
   Client,
   credentials,
   Metadata,
+  type MethodDefinition,
   type ServiceDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
@@ -13,6 +16,11 @@ import { loadSync } from '@grpc/proto-loader';
 
 const protoPath = fileURLToPath(new URL('../../proto/llama_native.proto', import.meta.url));
 const definition = loadSync(protoPath, { longs: Number, enums: String, defaults: true });
+
+const reflectionFolder = dirname(createRequire(import.meta.url).resolve('@grpc/reflection/package.json'));
+const reflection = loadSync(join(reflectionFolder, 'build/proto/grpc/reflection/v1/reflection.proto'), {
+  enums: String,
+});
 
 /** A message, as it comes. */
 export type Message = Readonly<Record<string, unknown>>;
@@ -78,6 +86,27 @@ export class GrpcClient {
       call.on('error', (error: ServiceError) => resolve({ messages, error }));
       call.on('end', () => resolve({ messages, error: undefined }));
     });
+  }
+
+  /** Asks the reflection service one thing. */
+  async reflect(request: object): Promise<Message> {
+    const method = (reflection['grpc.reflection.v1.ServerReflection'] as ServiceDefinition)
+      .ServerReflectionInfo as MethodDefinition<object, Message>;
+    const { path, requestSerialize, responseDeserialize } = method;
+    const call = this.client.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      new Metadata(),
+    );
+    try {
+      return await new Promise<Message>((resolve, reject) => {
+        call.on('data', resolve).on('error', reject);
+        call.write(request);
+      });
+    } finally {
+      call.end();
+    }
   }
 
   close(): void {

@@ -12,6 +12,7 @@ import type { ServerContext } from '../context.js';
 import { RequestError, toFailure } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
 import { keyOf } from '../security/clients.js';
+import { RequestRate } from '../security/request-rate.js';
 import { RequestScope } from '../work/request-scope.js';
 import { toStatus } from './status.js';
 
@@ -24,7 +25,11 @@ export interface Call {
   readonly client: Client;
 }
 
-/** Sends a message of a stream. @returns a promise where the client has to be waited for. */
+/**
+ * Sends a message of a stream.
+ * @returns a promise where the client has to be waited for.
+ * @throws the reason, when the call has been cancelled: nobody is left to send to.
+ */
 export type Send = (message: object) => Promise<void> | undefined;
 
 /** What calls are made with. */
@@ -44,13 +49,20 @@ function textOf(metadata: Metadata, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
+/** `127.0.0.1:40000` without the port, which is another one for each connection. */
+function addressOf(peer: string): string {
+  return peer.replace(/:\d+$/, '');
+}
+
 /** The calls of a gRPC server: who may make them, how they are cancelled, and how their failures are told. */
 export class Calls {
   readonly #settings: CallSettings;
+  readonly #rate: RequestRate;
   readonly #active = new Set<ActiveCall>();
 
   constructor(settings: CallSettings) {
     this.#settings = settings;
+    this.#rate = new RequestRate(settings.context.settings.requestsPerMinute);
   }
 
   /** A method that answers once. */
@@ -99,6 +111,7 @@ export class Calls {
     this.#active.add(active);
     try {
       const client = this.#clientOf(surface.metadata);
+      this.#rate.take(client, addressOf(surface.getPeer()));
       return { answer: await task({ scope, client }) };
     } catch (error) {
       return { status: this.#tell(scope, error) };
@@ -115,7 +128,8 @@ export class Calls {
     const leftMs = Math.max(1, Number(surface.getDeadline()) - Date.now());
     const limitMs = requestTimeoutMs === 0 ? Number.POSITIVE_INFINITY : requestTimeoutMs;
     const timeoutMs = Math.min(leftMs, limitMs);
-    const scope = new RequestScope(randomUUID(), Number.isFinite(timeoutMs) ? Math.ceil(timeoutMs) : 0);
+    const limit = Number.isFinite(timeoutMs) ? Math.ceil(timeoutMs) : 0;
+    const scope = new RequestScope(randomUUID(), limit, textOf(surface.metadata, 'traceparent'));
     const cancel = () =>
       scope.cancel(new RequestError('cancelled', 'cancelled', 'The client cancelled the call or went away.'));
     if (surface.cancelled) cancel();
@@ -149,7 +163,8 @@ export class Calls {
   #sender(surface: ServerWritableStream<unknown, object>, scope: RequestScope): Send {
     const { slowReaderTimeoutMs } = this.#settings.context.settings;
     return (message) => {
-      if (surface.cancelled || surface.write(message)) return undefined;
+      if (scope.signal.aborted) throw scope.signal.reason;
+      if (surface.write(message)) return undefined;
       return new Promise((resolve) => {
         const settle = () => {
           clearTimeout(timer);

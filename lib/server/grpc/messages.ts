@@ -11,7 +11,7 @@ export interface SamplingMessage {
   readonly frequencyPenalty?: number;
   readonly presencePenalty?: number;
   readonly seed?: number;
-  readonly logitBias: Readonly<Record<string, number>>;
+  readonly logitBias: readonly { readonly token: number; readonly bias: number }[];
 }
 
 export interface FormMessage {

@@ -55,11 +55,11 @@ function toForm(
 }
 
 function toAnswerOptions({ maxTokens, stop, sampling, form }: AnswerFields): GenerateOptions {
-  const { logitBias = {}, ...numbers } = sampling ?? {};
+  const { logitBias = [], ...numbers } = sampling ?? {};
   return {
     ...withoutNothing({ maxTokens, ...numbers }),
     ...(stop.length > 0 && { stop }),
-    ...(Object.keys(logitBias).length > 0 && { logitBias: logitBias as Record<number, number> }),
+    ...(logitBias.length > 0 && { logitBias: new Map(logitBias.map(({ token, bias }) => [token, bias])) }),
     ...toForm(form),
   };
 }

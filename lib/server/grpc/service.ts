@@ -3,7 +3,7 @@ import type { Server, ServerCredentials, ServiceDefinition } from '@grpc/grpc-js
 import { invalidArgument } from '../../arguments.js';
 import { createError } from '../../errors.js';
 import type { ServerContext } from '../context.js';
-import { RequestError } from '../failures.js';
+import { serverClosing } from '../failures.js';
 import { isLoopback, type ServerSettings } from '../options.js';
 import { Calls } from './calls.js';
 import { toImplementation } from './methods.js';
@@ -18,7 +18,9 @@ export interface GrpcService {
 const serviceName = 'llama_native.v1.LlamaNative';
 
 /** The same in lib/ and in dist/. */
-const protoPath = fileURLToPath(new URL('../../../proto/llama_native.proto', import.meta.url));
+const [protoPath, healthPath] = ['llama_native', 'grpc_health'].map((name) =>
+  fileURLToPath(new URL(`../../../proto/${name}.proto`, import.meta.url)),
+) as [string, string];
 
 /** How long calls that were cancelled may take to end. */
 const goodbyeMs = 1000;
@@ -34,12 +36,12 @@ async function loadLibraries() {
     import('grpc-health-check'),
     import('@grpc/reflection'),
   ]);
-  const definition = await protoLoader.load([protoPath, health.protoPath], {
-    longs: Number,
-    enums: String,
-    defaults: true,
-  });
-  return { grpc, health, reflection, definition };
+  const [definition, described] = await Promise.all([
+    protoLoader.load(protoPath, { longs: Number, enums: String, defaults: true }),
+    // Tools call fields by the names of the file.
+    protoLoader.load([protoPath, healthPath], { keepCase: true }),
+  ]);
+  return { grpc, health, reflection, definition, described };
 }
 
 type Libraries = Awaited<ReturnType<typeof loadLibraries>>;
@@ -85,7 +87,7 @@ export async function startGrpc(context: ServerContext): Promise<GrpcService | u
   if (settings.grpc === undefined) return undefined;
   checkExposure(settings);
   const libraries = await loadLibraries();
-  const { grpc, health, reflection, definition } = libraries;
+  const { grpc, health, reflection, definition, described } = libraries;
   const { log, bodyLimitBytes, host, shutdownTimeoutMs } = settings;
   const server = new grpc.Server({ 'grpc.max_receive_message_length': bodyLimitBytes, ...keepAlive });
   const calls = new Calls({
@@ -96,7 +98,7 @@ export async function startGrpc(context: ServerContext): Promise<GrpcService | u
   server.addService(definition[serviceName] as ServiceDefinition, toImplementation(context, calls));
   const status = new health.HealthImplementation({ '': 'SERVING', [serviceName]: 'SERVING' });
   status.addToServer(server);
-  new reflection.ReflectionService(definition).addToServer(server);
+  new reflection.ReflectionService(described).addToServer(server);
 
   const address = `${host.includes(':') ? `[${host}]` : host}:${settings.grpc.port}`;
   let port: number;
@@ -112,8 +114,7 @@ export async function startGrpc(context: ServerContext): Promise<GrpcService | u
     for (const name of ['', serviceName]) status.setStatus(name, 'NOT_SERVING');
     server.tryShutdown(() => {}); // lets nobody in; ends by itself, or below
     await within(shutdownTimeoutMs, calls.allEnded());
-    const message = 'The server is closing. Ask again when it is back.';
-    calls.cancelAll(new RequestError('overloaded', 'shutting_down', message, { retryAfterSeconds: 5 }));
+    calls.cancelAll(serverClosing());
     await within(goodbyeMs, calls.allEnded());
     // What was answered last is still on its way.
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -12,9 +12,12 @@ export interface EventAnswer {
   readonly failureData: (failure: Failure) => object;
 }
 
+/** How long nothing may be said at all. Then the head is sent, and comments keep the connection alive. */
+const longestSilenceMs = 10_000;
+
 /**
  * Answers with events. The stream begins when the task first asks for it: what fails before is thrown, so that the client
- * gets the status it deserves; what fails later is told as an event.
+ * gets the status it deserves; what fails later is told as an event. No longer than ten seconds are waited for that.
  */
 export async function answerWithEvents(
   { request, reply, slowReaderTimeoutMs, failureData }: EventAnswer,
@@ -25,6 +28,8 @@ export async function answerWithEvents(
     stream ??= EventStream.open(request, reply, { slowReaderTimeoutMs });
     return stream;
   };
+  const timer = setTimeout(open, longestSilenceMs);
+  timer.unref();
   try {
     await task(open);
     open().end();
@@ -32,5 +37,7 @@ export async function answerWithEvents(
     if (stream === undefined) throw error;
     stream.send(JSON.stringify(failureData(reportFailure(request, error))));
     stream.end();
+  } finally {
+    clearTimeout(timer);
   }
 }

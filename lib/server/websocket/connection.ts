@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ServerContext } from '../context.js';
-import { type Failure, RequestError, toFailure } from '../failures.js';
+import { type Failure, RequestError, serverClosing, toFailure } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
+import { toJsonText } from '../http/json-body.js';
 import { RequestScope } from '../work/request-scope.js';
 import { generate, toDone } from './generation.js';
 import { type ClientMessage, RefusedMessage, readMessage, type StartMessage } from './messages.js';
@@ -28,6 +29,8 @@ interface Running {
 export interface ConnectionOrigin {
   readonly context: ServerContext;
   readonly client: Client;
+  /** Counts what the client starts. @throws RequestError for one too many. */
+  readonly takeRate: () => void;
   readonly log: FastifyBaseLogger;
 }
 
@@ -81,12 +84,10 @@ export class Connection {
     this.#isAlive = false;
   }
 
-  /** Takes no more messages, lets what runs end for a time, ends the rest and closes. */
-  async leave(patienceMs: number): Promise<void> {
+  /** Says goodbye: takes no more messages, ends what still runs and closes. The server has waited for it before. */
+  async leave(): Promise<void> {
     this.#isLeaving = true;
-    await within(patienceMs, this.#allEnded());
-    const message = 'The server is closing. Ask again when it is back.';
-    this.#cancelAll(new RequestError('overloaded', 'shutting_down', message, { retryAfterSeconds: 5 }));
+    this.#cancelAll(serverClosing());
     await within(goodbyeMs, this.#allEnded());
     this.#socket.close(goingAway, 'The server is closing.');
     await within(goodbyeMs, this.#closed);
@@ -108,7 +109,7 @@ export class Connection {
         const message = 'Expected messages of text; this is a binary one.';
         throw new RefusedMessage(undefined, 'binary_message', message);
       }
-      answer = this.#obey(readMessage(data.toString('utf8')));
+      answer = this.#obey(readMessage(toJsonText(data)));
     } catch (error) {
       const id = error instanceof RefusedMessage ? error.id : undefined;
       answer = { type: 'refused', ...(id !== undefined && { id }), error: toError(toFailure(error)) };
@@ -142,7 +143,7 @@ export class Connection {
     const running = this.#running.get(id);
     if (running === undefined) {
       const message = `No generation with the id ${JSON.stringify(id)} goes on here; it may have ended already.`;
-      throw new RefusedMessage(id, 'unknown_id', message, 'id');
+      throw new RefusedMessage(id, 'unknown_id', message, { param: 'id' });
     }
     running.isCancelled = true;
     running.scope.cancel(new RequestError('cancelled', 'cancelled', 'The client cancelled it.'));
@@ -150,20 +151,29 @@ export class Connection {
 
   #start(message: StartMessage): void {
     const { id } = message;
-    if (this.#isLeaving) throw new RefusedMessage(id, 'shutting_down', 'The server is closing.');
+    if (this.#isLeaving) throw RefusedMessage.from(id, serverClosing());
     if (this.#running.has(id)) {
       const text = `The id ${JSON.stringify(id)} belongs to a generation that still goes on. Choose another one.`;
-      throw new RefusedMessage(id, 'duplicate_id', text, 'id');
+      throw new RefusedMessage(id, 'duplicate_id', text, { param: 'id' });
     }
     if (this.#running.size >= mostGenerations) {
       const text = `${mostGenerations} generations go on over this connection, as many as may. Wait for one to end.`;
       throw new RefusedMessage(id, 'too_many_generations', text);
     }
+    this.#takeRate(id);
     const scope = new RequestScope(randomUUID(), this.#origin.context.settings.requestTimeoutMs);
     const { promise: ended, resolve } = withResolver();
     const running: Running = { scope, ended, isCancelled: false };
     this.#running.set(id, running);
     this.#run(message, running).finally(resolve);
+  }
+
+  #takeRate(id: string): void {
+    try {
+      this.#origin.takeRate();
+    } catch (error) {
+      throw error instanceof RequestError ? RefusedMessage.from(id, error) : error;
+    }
   }
 
   async #run(message: StartMessage, running: Running): Promise<void> {

@@ -49,9 +49,21 @@ const isKnown = (type: unknown): type is keyof typeof forms =>
 export class RefusedMessage extends RequestError {
   readonly id: string | undefined;
 
-  constructor(id: unknown, code: string, message: string, param?: string) {
-    super('invalid-request', code, message, param === undefined ? {} : { param });
+  constructor(
+    id: unknown,
+    code: string,
+    message: string,
+    more: { readonly param?: string; readonly retryAfterSeconds?: number } = {},
+  ) {
+    super('invalid-request', code, message, more);
     this.id = typeof id === 'string' && id.length <= 128 ? id : undefined;
+  }
+
+  /** The refusal of a message for another reason than what it says. */
+  static from(id: string, { code, message, retryAfterSeconds }: RequestError): RefusedMessage {
+    return new RefusedMessage(id, code, message, {
+      ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+    });
   }
 }
 
@@ -77,12 +89,12 @@ export function readMessage(text: string): ClientMessage {
   const { type, id } = value;
   if (!isKnown(type)) {
     const message = `Expected one of ${Object.keys(forms).join(', ')} as type of a message; received ${JSON.stringify(type)?.slice(0, 60)}.`;
-    throw new RefusedMessage(id, 'unknown_type', message, 'type');
+    throw new RefusedMessage(id, 'unknown_type', message, { param: 'type' });
   }
   const form = forms[type];
   if (form.Check(value)) return value;
   const [error] = form.Errors(value);
   const param = toParam(error?.instancePath ?? '');
   const message = `${param || 'The message'} ${error?.message ?? 'is not as it should be'}.`;
-  throw new RefusedMessage(id, 'invalid_value', message, param || undefined);
+  throw new RefusedMessage(id, 'invalid_value', message, param === '' ? {} : { param });
 }

@@ -39,7 +39,7 @@ export async function addWebsockets(app: FastifyInstance, settings: ServerSettin
       // What asks from now on would keep the server from closing.
       app.server.removeAllListeners('upgrade');
       app.server.on('upgrade', (_request, socket) => socket.destroy());
-      await Promise.all([...connections].map((connection) => connection.leave(settings.shutdownTimeoutMs)));
+      await Promise.all([...connections].map((connection) => connection.leave()));
     },
   });
 }

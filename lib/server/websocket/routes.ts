@@ -1,15 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { ServerContext } from '../context.js';
+import { RequestRate } from '../security/request-rate.js';
 import { Connection } from './connection.js';
 import type { Socket } from './socket.js';
 
 /** `/v1/stream`: several generations on one connection. See docs/server-websocket.md. */
 export function websocketRoutes(context: ServerContext): FastifyPluginAsyncTypebox {
+  const rate = new RequestRate(context.settings.requestsPerMinute);
   return async (app) => {
     app.get('/v1/stream', { websocket: true }, (socket: Socket, request) => {
       request.scope.end(); // each generation has a scope of its own
-      const { client, log } = request;
-      const connection = new Connection(socket, { context, client, log });
+      const { client, log, ip } = request;
+      const takeRate = () => rate.take(client, ip);
+      const connection = new Connection(socket, { context, client, takeRate, log });
       app.websocketConnections.add(connection);
       socket.once('close', () => app.websocketConnections.delete(connection));
     });

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
 import { connect as connectSocket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { credentials, type ServiceDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -9,7 +11,10 @@ import { startServerForTest, startTestServer, type TestServer } from '../../help
 import { startTinyServer, type TinyServer } from '../../helpers/tiny-server-suite.js';
 
 const grpc = { port: 0 };
-const endless = { prompt: 'a', maxTokens: 1_000_000, sampling: { logitBias: { 258: -100 } } };
+const endless = { prompt: 'a', maxTokens: 1_000_000, sampling: { logitBias: [{ token: 258, bias: -100 }] } };
+
+/** GenerateRequest { prompt: "a", max_tokens: 4000, ignore_end_of_sequence: true }, with the length before it. */
+const endlessBytes = Buffer.from([0, 0, 0, 0, 8, 0x12, 1, 0x61, 0x20, 0xa0, 0x1f, 0x50, 1]);
 
 async function failureOf(answer: Promise<unknown>): Promise<ServiceError> {
   return answer.then(
@@ -280,9 +285,7 @@ describe('gRPC with a model that goes on and on', () => {
       te: 'trailers',
     });
     request.on('error', () => {});
-    // GenerateRequest { prompt: "a", max_tokens: 4000 }
-    const message = Buffer.from([0x12, 0x01, 0x61, 0x20, 0xa0, 0x1f]);
-    request.write(Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]));
+    request.end(endlessBytes);
     await new Promise((resolve) => request.once('data', resolve));
     session.destroy();
     await tiny.becomesIdle();
@@ -299,8 +302,7 @@ describe('gRPC with a model that goes on and on', () => {
       te: 'trailers',
     });
     request.on('error', () => {}).pause();
-    const message = Buffer.from([0x12, 0x01, 0x61, 0x20, 0xa0, 0x1f]);
-    request.write(Buffer.concat([Buffer.from([0, 0, 0, 0, message.length]), message]));
+    request.end(endlessBytes);
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(tiny.server.models.find('tiny').inFlight).toBe(1);
     await tiny.becomesIdle();
@@ -401,6 +403,47 @@ describe('a gRPC server', () => {
     else expect(messages.at(-1)).toMatchObject({ end: { finishReason: 'LENGTH' } });
     await closed;
     expect((await failureOf(client.call('ListModels', {}))).code).toBe(status.UNAVAILABLE);
+  });
+
+  it('counts calls in a minute', async () => {
+    const tiny = await startTinyServer({ grpc, requestsPerMinute: 2 });
+    const client = new GrpcClient(tiny.grpcAddress);
+    onTestFinished(async () => {
+      client.close();
+      await tiny.close();
+    });
+    await client.call('ListModels', {});
+    await client.call('ListModels', {});
+    const error = await failureOf(client.call('ListModels', {}));
+    expect(error.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(error.metadata.get('retry-after')).toHaveLength(1);
+  });
+
+  it('needs a key where others can reach it, also behind a unix socket', async () => {
+    const options = { grpc, host: '0.0.0.0', unixSocket: join(tmpdir(), `llama-native-${process.pid}.sock`) };
+    await expect(startTestServer(options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+  });
+
+  it('tells tools what it offers, without what they cannot read', async () => {
+    const tiny = await startTinyServer({ grpc });
+    const client = new GrpcClient(tiny.grpcAddress);
+    onTestFinished(async () => {
+      client.close();
+      await tiny.close();
+    });
+    const names = await client.reflect({ listServices: '' });
+    expect(names).toMatchObject({
+      listServicesResponse: {
+        service: expect.arrayContaining([
+          { name: 'grpc.health.v1.Health' },
+          { name: 'llama_native.v1.LlamaNative' },
+        ]),
+      },
+    });
+    const file = await client.reflect({ fileContainingSymbol: 'llama_native.v1.Sampling' });
+    const { fileDescriptorProto } = file.fileDescriptorResponse as { fileDescriptorProto: Buffer[] };
+    const text = Buffer.concat(fileDescriptorProto).toString('latin1');
+    expect(text).toContain('repeat_last_tokens');
   });
 
   it('says which address it cannot have', async () => {

@@ -150,6 +150,7 @@ describe('a WebSocket with several generations', () => {
     ['text that is no JSON', 'hello', { code: 'invalid_json' }],
     ['JSON that is no object', '[1]', { code: 'invalid_message' }],
     ['null', 'null', { code: 'invalid_message' }],
+    ['JSON that is nested too deeply', '['.repeat(50_000), { code: 'nested_too_deeply' }],
     ['an unknown type', { type: 'dance', id: 'x' }, { code: 'unknown_type', param: 'type' }],
     ['a type that every object has', { type: 'constructor', id: 'x' }, { code: 'unknown_type' }],
     ['no id', { type: 'completion', prompt: 'a' }, { code: 'invalid_value' }],
@@ -318,10 +319,29 @@ describe('a server that closes', () => {
     const end = await client.end('long');
     // A fast machine reaches the end of the context in that time.
     expect(end.type === 'error' ? end.error : end).toMatchObject(
-      end.type === 'error' ? { code: 'shutting_down' } : { finish_reason: 'length' },
+      end.type === 'error' ? { code: 'server_closing' } : { finish_reason: 'length' },
     );
     expect(await client.closed).toBe(1001);
     expect(await idle.closed).toBe(1001);
     await closed;
+  });
+});
+
+describe('a WebSocket of a server with keys and rates', () => {
+  it('is refused without a key and to pages of other origins, and starts only so many generations in a minute', async () => {
+    const tiny = await startTinyServer({ apiKeys: ['secret-of-tests'], requestsPerMinute: 3 });
+    onTestFinished(() => tiny.close());
+    await expect(StreamClient.open(tiny.url)).rejects.toThrow('401');
+    const authorization = 'Bearer secret-of-tests';
+    const foreign = { authorization, origin: 'https://example.org' };
+    await expect(StreamClient.open(tiny.url, { headers: foreign })).rejects.toThrow('403');
+    const client = await StreamClient.open(tiny.url, { headers: { authorization } });
+    for (const id of ['a', 'b', 'c', 'd'])
+      client.send({ type: 'completion', id, prompt: 'a', max_tokens: 2 });
+    expect(await client.end('d')).toMatchObject({
+      type: 'refused',
+      error: { code: 'rate_limit_exceeded', retry_after: expect.any(Number) },
+    });
+    for (const id of ['a', 'b', 'c']) expect(await client.end(id)).toMatchObject({ type: 'done' });
   });
 });
