@@ -10,6 +10,7 @@
 #include "ggml.h"
 #include "number_formats.h"
 #include "promise_worker.h"
+#include "run_in_parallel.h"
 #include "tensor_rows.h"
 
 namespace {
@@ -34,6 +35,7 @@ struct Work {
   int64_t first_row;
   int64_t row_count;
   uint8_t* target;
+  int64_t threads;
 };
 
 // How far the written values are from those of the checkpoint.
@@ -223,9 +225,16 @@ bool KeepsNumbers(const Layer& layer, ggml_type type) {
 Deviation Convert(const Work& work) {
   if (ggml_is_quantized(work.type)) ggml_quantize_init(work.type);
   const auto convert = KeepsNumbers(work.layer, work.type) ? CopyBlocks : QuantizeRows;
+  std::vector<Deviation> tiles((work.row_count + tile_rows - 1) / tile_rows);
+  RunInParallel(work.threads, static_cast<int64_t>(tiles.size()), [&](int64_t tile) {
+    const int64_t done = tile * tile_rows;
+    convert(work, work.first_row + done, std::min(tile_rows, work.row_count - done), tiles[tile]);
+  });
+  // Added in their order, so that the sums do not depend on the number of threads.
   Deviation deviation;
-  for (int64_t done = 0; done < work.row_count; done += tile_rows) {
-    convert(work, work.first_row + done, std::min(tile_rows, work.row_count - done), deviation);
+  for (const Deviation& tile : tiles) {
+    deviation.error_squares += tile.error_squares;
+    deviation.weight_squares += tile.weight_squares;
   }
   return deviation;
 }
@@ -286,7 +295,8 @@ Napi::Value ConvertGptqRows(const Napi::CallbackInfo& info) {
   if (target.ByteLength() != row_count * row_bytes || first_row + row_count > layer.outputs) {
     Refuse("whole rows of the layer in target");
   }
-  const Work work = {layer, type, first_row, row_count, target.Data()};
+  const int threads = ReadInteger(info[4], "threads", 1, 512);
+  const Work work = {layer, type, first_row, row_count, target.Data(), threads};
   const auto kept_arrays = std::make_shared<std::vector<Napi::ObjectReference>>();
   for (const char* name : {"weights", "scales", "zeros", "groups"}) {
     kept_arrays->push_back(Napi::Persistent(object.Get(name).As<Napi::Object>()));

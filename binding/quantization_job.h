@@ -19,8 +19,8 @@ class QuantizationStopped : public std::runtime_error {
 class QuantizationJob {
  public:
   // `on_advance` is called on any of its threads, with the weights done since the last call.
-  QuantizationJob(const std::atomic<bool>& cancelled, std::function<void(int64_t)> on_advance)
-      : cancelled_(cancelled), on_advance_(std::move(on_advance)) {}
+  QuantizationJob(const std::atomic<bool>& cancelled, int threads, std::function<void(int64_t)> on_advance)
+      : cancelled_(cancelled), threads_(threads), on_advance_(std::move(on_advance)) {}
   QuantizationJob(const QuantizationJob&) = delete;
   QuantizationJob& operator=(const QuantizationJob&) = delete;
 
@@ -38,6 +38,9 @@ class QuantizationJob {
    private:
     QuantizationJob* before_;
   };
+
+  // How many threads it was given.
+  int Threads() const { return threads_; }
 
   // True once it makes no sense to go on.
   bool IsStopped() const { return cancelled_.load(std::memory_order_relaxed) || failed_; }
@@ -61,6 +64,7 @@ class QuantizationJob {
   static inline thread_local QuantizationJob* current = nullptr;
 
   const std::atomic<bool>& cancelled_;
+  int threads_;
   std::function<void(int64_t)> on_advance_;
   std::atomic<bool> failed_{false};
   int write_error_ = 0;

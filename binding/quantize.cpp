@@ -198,7 +198,7 @@ void ReadOptions(const Napi::Object& options, QuantizeRequest& request) {
 
 std::string RunQuantization(QuantizeRequest& request) {
   std::string log;
-  QuantizationJob job(*request.cancelled,
+  QuantizationJob job(*request.cancelled, request.params.nthread,
                       [&request](int64_t weights) { request.reporter->Advance(weights); });
   uint32_t status = 1;
   {

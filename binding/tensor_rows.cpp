@@ -10,11 +10,14 @@
 #include "ggml.h"
 #include "number_formats.h"
 #include "promise_worker.h"
+#include "run_in_parallel.h"
 
 namespace {
 
 // So many values are floats at a time: they stay in the fastest cache.
 constexpr int64_t piece_length = tensor_piece_length;
+// So many values are worth handing to another thread: it takes longer than a thread takes to begin.
+constexpr int64_t part_length = 1 << 17;
 
 struct Rows {
   const uint8_t* source;
@@ -23,6 +26,7 @@ struct Rows {
   ggml_type target_type;
   int64_t row_length;
   int64_t count;
+  int64_t threads;
 };
 
 [[noreturn]] void Refuse(const std::string& expected) {
@@ -39,11 +43,11 @@ ggml_type ReadType(const Napi::Value& value, const char* name) {
   Refuse("a type of floats or of blocks for " + std::string(name));
 }
 
-void Convert(const Rows& rows) {
+void ConvertPart(const Rows& rows, int64_t first, int64_t last) {
   std::vector<float> floats(piece_length);
   const size_t source_row = ggml_row_size(rows.source_type, rows.row_length);
   const size_t target_row = ggml_row_size(rows.target_type, rows.row_length);
-  for (int64_t row = 0; row < rows.count; row++) {
+  for (int64_t row = first; row < last; row++) {
     const uint8_t* source = rows.source + row * source_row;
     uint8_t* target = rows.target + row * target_row;
     for (int64_t done = 0; done < rows.row_length; done += piece_length) {
@@ -52,6 +56,13 @@ void Convert(const Rows& rows) {
       FloatsToRow(rows.target_type, floats.data(), target + ggml_row_size(rows.target_type, done), count);
     }
   }
+}
+
+void Convert(const Rows& rows) {
+  const int64_t part_rows = std::max<int64_t>(1, part_length / rows.row_length);
+  RunInParallel(rows.threads, (rows.count + part_rows - 1) / part_rows, [&](int64_t part) {
+    ConvertPart(rows, part * part_rows, std::min(rows.count, (part + 1) * part_rows));
+  });
 }
 
 // Keeps a JavaScript value alive until work on another thread is done with it.
@@ -125,8 +136,10 @@ Napi::Value ConvertTensorRows(const Napi::CallbackInfo& info) {
   if (source.ByteLength() != count * source_row || target.ByteLength() != count * target_row) {
     Refuse("as many whole rows in target as in source");
   }
+  const int threads = ReadInteger(info[5], "threads", 1, 512);
   const Rows rows = {source.Data(), target.Data(), source_type,
-                     target_type,   row_length,    static_cast<int64_t>(count)};
+                     target_type,   row_length,    static_cast<int64_t>(count),
+                     threads};
   return RunAsync(
       info.Env(), TaskExecutor(info.Env()),
       [rows] {

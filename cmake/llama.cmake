@@ -85,6 +85,7 @@ include_first(llama src/llama-grammar.cpp grammar-budget.h)
 include_first(llama src/llama-kv-cache.cpp state-limit.h)
 include_first(llama src/llama-memory-recurrent.cpp state-limit.h)
 include_first(llama src/llama-quant.cpp quantization-job.h)
+include_first(llama src/llama-model-loader.cpp quantization-input.h)
 
 # Lists every target declared in a directory and below it.
 function(collect_targets directory result)

@@ -5,8 +5,8 @@
 // - ggml_quantize_chunk: the work itself, in pieces of a few milliseconds, between which it can be stopped. The rows of
 //   a tensor are quantized independently of each other, so smaller pieces give the same bytes.
 // - std::thread: what it starts belongs to the job of the thread that started it.
-// - std::ofstream: writes in pieces, and keeps the reason why the system refuses one. On Windows it takes the path as
-//   the UTF-8 that it is.
+// - std::ofstream: writes on a thread of its own, and keeps the reason why the system refuses it. On Windows it takes
+//   the path as the UTF-8 that it is.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,9 @@
 #include <type_traits>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
+#include "../binding/background_writer.h"
 #include "../binding/quantization_job.h"
 #include "llama-ext.h"
 #include "llama-impl.h"
@@ -58,7 +60,7 @@ class QuantizationOutput : public std::ofstream {
  public:
   QuantizationOutput() = default;
   QuantizationOutput(const std::string& path, std::ios::openmode mode)
-      : std::ofstream(std::filesystem::u8path(path), mode) {
+      : std::ofstream(std::filesystem::u8path(path), mode), path_(path) {
     QuantizationJob* job = QuantizationJob::Current();
     if (job != nullptr && !is_open()) job->FailToWrite(errno);
   }
@@ -69,32 +71,34 @@ class QuantizationOutput : public std::ofstream {
       std::ofstream::write(data, size);
       return *this;
     }
+    if (size == 1 && *data == 0) {  // room for the header comes byte by byte
+      zeros_++;
+      return *this;
+    }
+    WriteZeros(*job);
     for (std::streamsize done = 0; done < size; done += longest_piece) {
-      if (size > 1) job->StopIfCancelled();  // zeros are written one by one
-      errno = 0;
-      std::ofstream::write(data + done, std::min(longest_piece, size - done));
-      if (!good()) job->FailToWrite(errno);
-      if (size > 1) job->Advance(0);
+      job->StopIfCancelled();
+      Hand(*job, data + done, std::min(longest_piece, size - done));
+      job->Advance(0);
     }
     return *this;
   }
 
   QuantizationOutput& seekp(pos_type position) {
     QuantizationJob* job = QuantizationJob::Current();
-    errno = 0;
-    // What is still to be written is written now, and a refusal would end in an exception without its reason.
-    if (job != nullptr && !flush().good()) job->FailToWrite(errno);
+    if (job != nullptr) EndWriting(*job);
     std::ofstream::seekp(position);
     return *this;
   }
 
   void close() {
-    errno = 0;
     QuantizationJob* job = QuantizationJob::Current();
     if (job == nullptr) {
       std::ofstream::close();
       return;
     }
+    EndWriting(*job);
+    errno = 0;
     exceptions(std::ios::goodbit);
     std::ofstream::close();
     if (!good()) job->FailToWrite(errno);
@@ -102,6 +106,29 @@ class QuantizationOutput : public std::ofstream {
 
  private:
   static constexpr std::streamsize longest_piece = 8 << 20;
+
+  void Hand(QuantizationJob& job, const char* data, std::streamsize size) {
+    if (writer_ == nullptr) writer_ = std::make_unique<BackgroundWriter>(*this, path_);
+    if (!writer_->Write(data, static_cast<size_t>(size))) job.FailToWrite(writer_->Error());
+  }
+
+  void WriteZeros(QuantizationJob& job) {
+    const std::vector<char> zeros(std::exchange(zeros_, 0));
+    if (!zeros.empty()) Hand(job, zeros.data(), static_cast<std::streamsize>(zeros.size()));
+  }
+
+  // What is still to be written is written now, and a refusal would end in an exception without its reason.
+  void EndWriting(QuantizationJob& job) {
+    WriteZeros(job);
+    if (writer_ != nullptr && !writer_->Drain()) job.FailToWrite(writer_->Error());
+    writer_.reset();
+    errno = 0;
+    if (!flush().good()) job.FailToWrite(errno);
+  }
+
+  std::string path_;
+  size_t zeros_ = 0;  // not written yet
+  std::unique_ptr<BackgroundWriter> writer_;  // its thread ends before the stream does
 };
 
 // Types of three bits and less choose from tables, which are made once in a process and take seconds. That cannot be

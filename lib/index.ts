@@ -85,6 +85,7 @@ export type {
   GenerationResult,
   LogitsProcessor,
   Logprob,
+  PromptUsage,
   Timings,
   TokenLogprob,
   Usage,

@@ -63,10 +63,10 @@ async function quantize(matrix, outputs, inputs, { bits, groupSize, symmetric, a
   return { layer: { bits, inputs, outputs, weights, scales, zeros, groups }, error, sum };
 }
 
-async function convertLayer(layer, type) {
+async function convertLayer(layer, type, threads = 1) {
   const { id, blockSize, blockBytes } = tensorTypeByName(type);
   const target = new Uint8Array((layer.inputs / blockSize) * blockBytes * layer.outputs);
-  return getAddon().convertGptqRows(layer, id, 0, target);
+  return getAddon().convertGptqRows(layer, id, 0, target, threads);
 }
 
 async function readMatrices() {

@@ -3,6 +3,7 @@ import { LlamaNativeError, withDetails } from '../errors.js';
 import { toSchemaText } from '../generate/check-json-schema.js';
 import type { GenerateOptions, GenerationResult } from '../generate/types.js';
 import { combineTimings, combineUsage } from './combine.js';
+import type { PromptRequest } from './render.js';
 import type { ToolBox } from './tool-box.js';
 import { type ChatHost, runTurn, type Turn } from './turn.js';
 import type { ChatFinishReason, ChatMessage, ChatPart, ChatRenderOptions, ChatResult } from './types.js';
@@ -20,6 +21,27 @@ export interface AnswerRequest {
     messages: readonly ChatMessage[],
     added: readonly ChatMessage[],
   ) => Promise<ChatMessage[]>;
+}
+
+/**
+ * What a step of an answer renders.
+ * @param added how many of the messages are of this answer.
+ */
+export function toPromptRequest(
+  messages: readonly ChatMessage[],
+  { render, generate, tools }: Pick<AnswerRequest, 'render' | 'generate' | 'tools'>,
+  step = 1,
+  added = 0,
+): PromptRequest {
+  const { jsonSchema } = generate;
+  return {
+    ...render,
+    messages,
+    ...tools?.promptOptions(step),
+    // A schema goes through the template, which knows what may come before the JSON: reasoning.
+    ...(jsonSchema !== undefined && { jsonSchema: toSchemaText(jsonSchema) }),
+    continueFinalMessage: messages.at(-1)?.role === 'assistant' && added === 0,
+  };
 }
 
 /** Runs the turns of one answer. */
@@ -95,19 +117,10 @@ export class AnswerRun {
   }
 
   async #ask(step: number): Promise<Turn> {
-    const { host, render, tools } = this.#request;
-    // A schema goes through the template, which knows what may come before the JSON: reasoning.
-    const { jsonSchema, ...generate } = this.#request.generate;
-    const messages = [...this.#before, ...this.#added];
-    const last = messages.at(-1);
+    const { host } = this.#request;
+    const { jsonSchema: _goesIntoThePrompt, ...generate } = this.#request.generate;
     return runTurn(host, {
-      prompt: {
-        ...render,
-        messages,
-        ...tools?.promptOptions(step),
-        ...(jsonSchema !== undefined && { jsonSchema: toSchemaText(jsonSchema) }),
-        continueFinalMessage: last?.role === 'assistant' && this.#added.length === 0,
-      },
+      prompt: toPromptRequest([...this.#before, ...this.#added], this.#request, step, this.#added.length),
       generate,
       emit: this.#emit,
       onStart: (cancel) => {

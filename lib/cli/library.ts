@@ -2,6 +2,7 @@ import type * as build from '../build/toolchain.js';
 import type * as ggufTokens from '../gguf/special-tokens.js';
 import type * as host from '../host/describe-host.js';
 import type * as place from '../host/install-command.js';
+import type * as hubProxy from '../hub/proxy.js';
 import type * as hubQuantization from '../hub/quantization.js';
 import type * as hubSettings from '../hub/settings.js';
 import type * as publicApi from '../index.js';
@@ -43,6 +44,7 @@ type DiagnosticPart = Pick<typeof build, 'inspectToolchain'> &
   Pick<typeof ggufTokens, 'findSpecialTokens'> &
   Pick<typeof host, 'describeHost' | 'inspectHost'> &
   Pick<typeof place, 'currentPlace'> &
+  Pick<typeof hubProxy, 'fetchByEnvironment'> &
   Pick<typeof hubQuantization, 'quantizationOf'> &
   Pick<typeof quantizationTypes, 'findQuantizationType'> &
   Pick<typeof hubSettings, 'resolveCacheDirectory' | 'resolveEndpoint'>;
@@ -67,17 +69,19 @@ export async function loadLibrary(): Promise<Library> {
     import('../gguf/special-tokens.js'),
     import('../host/describe-host.js'),
     import('../host/install-command.js'),
+    import('../hub/proxy.js'),
     import('../hub/quantization.js'),
     import('../hub/settings.js'),
     import('../quantize/quantization-types.js'),
   ]);
-  const [publicPart, toolchain, tokens, machine, installation, quantization, settings, types] = parts;
+  const [publicPart, toolchain, tokens, machine, installation, proxy, quantization, settings, types] = parts;
   return {
     ...publicPart,
     ...toolchain,
     ...tokens,
     ...machine,
     ...installation,
+    ...proxy,
     ...quantization,
     ...settings,
     ...types,

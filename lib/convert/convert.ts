@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import {
   abortError,
   checkBoolean,
   checkFunction,
+  checkInteger,
   checkKeys,
   checkSignal,
   checkString,
@@ -70,6 +72,7 @@ function checkArguments(source: unknown, output: unknown, options: ConvertOption
   checkKeys('options', options, [
     'type',
     'requantize',
+    'threads',
     'onProgress',
     'signal',
     'overwrite',
@@ -84,6 +87,7 @@ function checkArguments(source: unknown, output: unknown, options: ConvertOption
   if (options.requantize !== undefined && !requantizeTypes.includes(options.requantize)) {
     throw invalidArgument('requantize', `one of ${requantizeTypes.join(', ')}`, options.requantize);
   }
+  checkInteger('threads', options.threads, 1, 512);
   checkFunction('onProgress', options.onProgress);
   checkSignal(options.signal);
   checkBoolean('overwrite', options.overwrite);
@@ -101,8 +105,9 @@ async function convertCheckpoint(
   const family = familyOf(model.className, folder);
   const tokenizer = await TokenizerFiles.read(folder, checkpoint.config);
   const layout = family.describe(model, tokenizer);
-  const { sources, type: wanted, results } = await readSources(checkpoint, options);
-  const tensors = planTensors(folder, layout, sources, wanted);
+  const { threads = Math.min(availableParallelism(), 512) } = options;
+  const { sources, type: wanted, results } = await readSources(checkpoint, { ...options, threads });
+  const tensors = planTensors(folder, layout, sources, { type: wanted, threads });
   const type = results === undefined ? wanted : convertedType(tensors, wanted);
   const parameterCount = countParameters(tensors);
   const metadata = await describeFile(checkpoint, name, layout, type, parameterCount, options);
@@ -148,13 +153,13 @@ interface Sources {
 
 async function readSources(
   checkpoint: Checkpoint,
-  { type, requantize }: Pick<ConvertOptions, 'type' | 'requantize'>,
+  { type, requantize, threads }: Pick<ConvertOptions, 'type' | 'requantize'> & { threads: number },
 ): Promise<Sources> {
   const settings = await readGptqSettings(checkpoint);
   if (settings === undefined) {
     return { sources: checkpointTensors(checkpoint), type: type ?? guessType(checkpoint) };
   }
-  const { sources, results } = await gptqTensors(checkpoint, settings, { type, requantize });
+  const { sources, results } = await gptqTensors(checkpoint, settings, { type, requantize, threads });
   return { sources, results, type: type ?? 'f16' };
 }
 

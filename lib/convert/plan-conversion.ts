@@ -3,8 +3,9 @@ import type { GgufTensorInput } from '../gguf/write.js';
 import type { ModelLayout } from './architectures/index.js';
 import { invalidCheckpoint, unsupportedCheckpoint } from './checkpoint/index.js';
 import { type ConvertType, outputType } from './tensors/output-type.js';
+import { PieceLine } from './tensors/piece-line.js';
 import { PieceMemory } from './tensors/piece-memory.js';
-import { produceTensor } from './tensors/produce.js';
+import { piecesOf } from './tensors/produce.js';
 import { checkSourceType, type SourceTensor } from './tensors/source-tensor.js';
 import type { TensorChange } from './tensors/tensor-plan.js';
 
@@ -15,6 +16,19 @@ export type PlannedTensor = GgufTensorInput & {
   readonly result?: SourceTensor['result'] | undefined;
 };
 
+/** How tensors are converted. */
+export interface ConversionPlan {
+  /** The type that most of them get. */
+  readonly type: ConvertType;
+  readonly threads: number;
+}
+
+/** Where all tensors of a conversion are made. */
+interface Workshop extends ConversionPlan {
+  readonly line: PieceLine;
+  readonly memory: PieceMemory;
+}
+
 /**
  * Decides for each tensor of a checkpoint what it becomes.
  * @throws ConversionError CHECKPOINT_INVALID for one that is missing or has another shape than it should,
@@ -24,15 +38,15 @@ export function planTensors(
   folder: string,
   layout: ModelLayout,
   sources: readonly SourceTensor[],
-  wanted: ConvertType,
+  plan: ConversionPlan,
 ): PlannedTensor[] {
   const computed = layout.computedTensors.map(({ name, values }) => {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
     return { name, dimensions: [values.length], type: 'F32', byteSize: bytes.byteLength, data: () => bytes };
   });
-  const memory = new PieceMemory();
+  const workshop = { ...plan, line: new PieceLine(), memory: new PieceMemory() };
   const converted = sources.flatMap((source) => {
-    const planned = planTensor(folder, layout, source, wanted, memory);
+    const planned = planTensor(folder, layout, source, workshop);
     return planned === undefined ? [] : [planned];
   });
   const tensors = [...computed, ...converted];
@@ -44,8 +58,7 @@ function planTensor(
   folder: string,
   layout: ModelLayout,
   source: SourceTensor,
-  wanted: ConvertType,
-  memory: PieceMemory,
+  { type: wanted, threads, line, memory }: Workshop,
 ): PlannedTensor | undefined {
   const plan = layout.planTensor(source.name, source.shape);
   if (plan === 'omit') return undefined;
@@ -66,7 +79,7 @@ function planTensor(
     dimensions,
     type: targetType,
     byteSize: tensorByteSize(tensorTypeByName(targetType) as TensorType, dimensions),
-    data: () => produceTensor({ source, change: plan.change, targetType }, memory),
+    data: line.add(() => piecesOf({ source, change: plan.change, targetType, threads }, memory)),
     result: source.result,
   };
 }

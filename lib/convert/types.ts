@@ -38,6 +38,8 @@ export interface ConvertOptions extends OutputOptions {
    * are scattered (act-order) or their 8-bit zeros differ: `q4_1`, `q5_1`, `q6_k`, `q8_0` or `f16`. Default `q8_0`.
    */
   requantize?: RequantizeType;
+  /** Threads that convert weights. Default: one for each core. */
+  threads?: number;
   /** Called before each tensor, and several times a second while it is written. */
   onProgress?: (progress: ConvertProgress) => void;
   /** Cancels the conversion; nothing of the output is kept. */

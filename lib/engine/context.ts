@@ -9,6 +9,7 @@ import {
   type NativeContext,
   type SamplerHandle,
 } from '../native/addon.js';
+import { explainContextFailure } from './context-failure.js';
 
 /** Options of {@link Model.createContext}. */
 export interface ContextOptions {
@@ -102,14 +103,18 @@ export class Context {
     this.#native = native;
   }
 
-  /** @internal */
+  /** @internal @throws ContextError CONTEXT_CREATE_FAILED, OUT_OF_MEMORY. */
   static async create(
     model: ModelHandle,
     options: ContextOptions,
     defaults: ContextDefaults,
   ): Promise<Context> {
     const merged = { sequences: 1, ...defaults, ...options };
-    return new Context(await addonOf(model).createContext(model, merged, () => {}));
+    try {
+      return new Context(await addonOf(model).createContext(model, merged, () => {}));
+    } catch (error) {
+      throw explainContextFailure(error, merged.contextSize, 'a smaller contextSize or batchSize');
+    }
   }
 
   /** Tokens the KV cache holds; what was asked for, rounded up to a multiple of 256. */

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createError, type LlamaNativeError } from '../errors.js';
+import { makeDirectory } from '../files/make-directory.js';
 import {
   boundStateLength,
   encodeEntryHead,
@@ -52,7 +53,7 @@ const abandonedAfterMs = 60 * 60 * 1000;
 export async function prepareCacheDirectory(directory: string): Promise<void> {
   const probe = join(directory, `${randomUUID()}${unfinishedExtension}`);
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     await (await open(probe, 'wx')).close();
     await rm(probe, { force: true });
   } catch (error) {

@@ -328,6 +328,19 @@ export class Engine {
       speculate: job.request.speculate,
       waitedMs: performance.now() - job.asked,
     });
+    this.#announceStart(job, cached);
+  }
+
+  /** Tells whoever asked that the prompt is being evaluated now. */
+  #announceStart(job: Job, cachedTokens: number): void {
+    const promptTokens = job.prompt.length;
+    try {
+      // The last token is evaluated in any case: what follows it is wanted.
+      job.request.onStart?.({ promptTokens, cachedTokens: Math.min(cachedTokens, promptTokens - 1) });
+    } catch (error) {
+      job.failure = error instanceof Error ? error : new Error(String(error));
+      this.#cancel(job.id);
+    }
   }
 
   /** Keeps cold prefixes bounded, and tells the loop in which order it may give up the others. */

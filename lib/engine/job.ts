@@ -1,5 +1,5 @@
 import type { GenerationStream } from '../generate/generation-stream.js';
-import type { LogitsProcessor } from '../generate/types.js';
+import type { LogitsProcessor, PromptUsage } from '../generate/types.js';
 import type { ContextFullPolicy, NativeSamplingOptions } from '../native/addon.js';
 import type { Restoration } from './prefix-keeper.js';
 
@@ -19,6 +19,8 @@ export interface EngineRequest {
   /** Higher ones are admitted first; within one priority, those that asked first. */
   readonly priority: number;
   readonly signal: AbortSignal | undefined;
+  /** Told when the prompt begins to be evaluated. */
+  readonly onStart?: ((prompt: PromptUsage) => void) | undefined;
 }
 
 /** A prompt as the loop takes it. */

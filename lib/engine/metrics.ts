@@ -40,6 +40,8 @@ export interface ModelMetrics {
   readonly completionTokens: number;
   /** Batches evaluated. */
   readonly steps: number;
+  /** Tokens evaluated in them, prompts and answers together, of running generations too. */
+  readonly evaluatedTokens: number;
   /** Tokens in a batch on average, over the batch size: 0 to 1. */
   readonly batchFill: number;
   /** Tokens evaluated per second of evaluation, prompts and answers together. */
@@ -87,6 +89,7 @@ export function toModelMetrics(native: NativeMetrics, situation: Situation): Mod
     cachedTokens: native.cachedTokens,
     completionTokens: native.completionTokens,
     steps,
+    evaluatedTokens: batchTokens,
     batchFill: steps === 0 ? 0 : batchTokens / steps / situation.batchSize,
     tokensPerSecond: stepMs === 0 ? 0 : (batchTokens * 1000) / stepMs,
     evictions: native.evictions,

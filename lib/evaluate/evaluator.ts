@@ -1,4 +1,5 @@
 import { abortError } from '../arguments.js';
+import { explainContextFailure } from '../engine/context-failure.js';
 import { createError, LlamaNativeError } from '../errors.js';
 import { checkCacheFits } from '../model/cache-size.js';
 import {
@@ -10,7 +11,7 @@ import {
   type NativeScoreRequest,
   type NativeScores,
 } from '../native/addon.js';
-import { type EvaluatorSizes, evaluatorSizes } from './evaluator-sizes.js';
+import { evaluatorSizes } from './evaluator-sizes.js';
 
 /** What an evaluator is made for. */
 export interface EvaluatorSettings {
@@ -56,7 +57,7 @@ export class Evaluator {
     try {
       return new Evaluator(await addonOf(model).createContext(model, options, () => {}));
     } catch (error) {
-      throw explainFailure(error, sizes);
+      throw explainContextFailure(error, sizes.contextSize, 'a smaller contextSize, or fewer gpuLayers');
     }
   }
 
@@ -97,13 +98,4 @@ export class Evaluator {
 
 function isClosed(error: unknown): boolean {
   return LlamaNativeError.isInstance(error) && error.code === 'CLOSED';
-}
-
-function explainFailure(error: unknown, { contextSize }: EvaluatorSizes): unknown {
-  if (!LlamaNativeError.isInstance(error) || error.code !== 'CONTEXT_CREATE_FAILED') return error;
-  const code = /allocate|out of memory/i.test(error.message) ? 'OUT_OF_MEMORY' : 'CONTEXT_CREATE_FAILED';
-  const message =
-    `A context of ${contextSize} tokens for the evaluation could not be created:\n` +
-    `${error.message || 'llama.cpp gave no reason'}\nTry a smaller contextSize, or fewer gpuLayers.`;
-  return createError(code, message, { cause: error, details: { contextSize } });
 }

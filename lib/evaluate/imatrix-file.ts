@@ -86,6 +86,13 @@ export async function writeImatrix(path: string, imatrix: Imatrix): Promise<void
   await writeGgufAt(path, { metadata, tensors }, undefined);
 }
 
+/** Room that the numbers of a matrix take in a file, in bytes. */
+export function imatrixBytes(entries: ReadonlyMap<string, ImatrixEntry>): number {
+  let values = 0;
+  for (const { sums, counts } of entries.values()) values += sums.length + counts.length;
+  return values * Float32Array.BYTES_PER_ELEMENT;
+}
+
 function tensorsOf(name: string, entry: ImatrixEntry | undefined): GgufTensorInput[] {
   if (entry === undefined) return [];
   const { sums, counts } = entry;

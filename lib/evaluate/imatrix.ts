@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { abortError } from '../arguments.js';
+import { createError, LlamaNativeError } from '../errors.js';
 import { writeWholeFile } from '../files/write-whole-file.js';
 import type { Model } from '../model/model.js';
 import { checkImatrixOptions, checkSubject, checkTrainedSize, defaultContextSize } from './check-options.js';
@@ -10,6 +11,7 @@ import {
   chunkCount,
   type Imatrix,
   type ImatrixEntry,
+  imatrixBytes,
   readImatrix,
   writeImatrix,
 } from './imatrix-file.js';
@@ -71,6 +73,15 @@ async function readBases(options: ImatrixOptions): Promise<Imatrix[]> {
   const bases: Imatrix[] = [];
   for (const path of pathsOf(options)) bases.push(await readImatrix(path, options.signal));
   return bases;
+}
+
+/** Hours may have gone into what was saved before the disk became full. */
+function nameSavedPart(error: unknown, output: string, savedChunks: number): unknown {
+  if (!LlamaNativeError.isInstance(error) || error.code !== 'DISK_FULL') return error;
+  const message =
+    `${error.message} The first ${savedChunks} chunks are in ${output}: with \`from\` set to it, the next call goes on ` +
+    'behind them.';
+  return createError('DISK_FULL', message, { cause: error, details: { ...error.details, savedChunks } });
 }
 
 /** One call: what was there before, what is collected, and where it is written. */
@@ -158,9 +169,10 @@ class ImatrixJob {
     const { output, signal } = this.#options;
     const progress = { textDigest: this.#textDigest, completedChunks: this.#completed };
     const content = { entries, datasets: this.#datasets, chunkSize: this.#windows.length, progress };
-    await writeWholeFile(output, { overwrite: this.#overwrite, signal }, (path) =>
-      writeImatrix(path, content),
-    );
+    const file = { overwrite: this.#overwrite, neededBytes: imatrixBytes(entries), signal };
+    await writeWholeFile(output, file, (path) => writeImatrix(path, content)).catch((error: unknown) => {
+      throw this.#saved > this.#begin ? nameSavedPart(error, output, this.#saved) : error;
+    });
     this.#saved = this.#completed;
     this.#overwrite = true; // from now on it is this call's own
   }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { createError, LlamaNativeError } from '../errors.js';
-import { formatBytes } from './format-bytes.js';
-import { freeSpace, isDiskFull } from './free-space.js';
+import { createError } from '../errors.js';
+import { makeDirectory } from './make-directory.js';
+import { ensureRoom, explainFailure } from './write-failures.js';
 
 /** Options of every call that makes a file. */
 export interface OutputOptions {
@@ -17,6 +17,8 @@ export interface WholeFile extends OutputOptions {
   readonly inputs?: readonly string[];
   /** Room that it will take, as far as known. */
   readonly neededBytes?: number;
+  /** The room was looked for already, with that for other files. */
+  readonly isRoomSure?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,7 +48,7 @@ export async function writeWholeFile<Result>(
     return result;
   } catch (error) {
     await rm(temporaryPath, { force: true });
-    throw LlamaNativeError.isInstance(error) ? error : explain(path, error);
+    throw await explainFailure(path, file.neededBytes, error);
   }
 }
 
@@ -63,12 +65,13 @@ async function prepare(path: string, file: WholeFile): Promise<void> {
   await refuseExisting(path, file.overwrite ?? false);
   const directory = dirname(resolve(path));
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
   } catch (error) {
-    throw explain(path, error);
+    throw await explainFailure(path, file.neededBytes, error);
   }
   await removeLeftovers(directory, basename(path));
-  if (file.neededBytes !== undefined) await ensureRoom(path, directory, file.neededBytes);
+  const { neededBytes, isRoomSure = false } = file;
+  if (neededBytes !== undefined && !isRoomSure) await ensureRoom(path, directory, neededBytes);
 }
 
 async function refuseInputs(path: string, inputs: readonly string[]): Promise<void> {
@@ -116,17 +119,6 @@ function isRunning(processId: number): boolean {
   }
 }
 
-async function ensureRoom(path: string, directory: string, neededBytes: number): Promise<void> {
-  const freeBytes = await freeSpace(directory);
-  if (freeBytes === undefined || neededBytes <= freeBytes) return;
-  throw createError(
-    'DISK_FULL',
-    `${path} will take ${formatBytes(neededBytes)}, but only ${formatBytes(freeBytes)} are free there. Make room, or ` +
-      'name a file on another disk.',
-    { details: { neededBytes, freeBytes, directory } },
-  );
-}
-
 /** After a rename that survives a loss of power, the content should have survived too. */
 async function flush(path: string): Promise<void> {
   const handle = await open(path, 'r+');
@@ -135,19 +127,6 @@ async function flush(path: string): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function explain(path: string, cause: unknown): unknown {
-  if (!(cause instanceof Error) || !('code' in cause)) return cause;
-  if (isDiskFull(cause)) {
-    const message = `The disk became full while ${path} was written. Nothing of it was kept; make room and try again.`;
-    return createError('DISK_FULL', message, { cause, details: { path } });
-  }
-  if (typeof cause.code !== 'string' || !/^E[A-Z]+$/.test(cause.code)) return cause;
-  return createError('FILE_ACCESS_FAILED', `${path} could not be written: ${cause.message}.`, {
-    cause,
-    details: { path },
-  });
 }
 
 function throwIfAborted(path: string, signal: AbortSignal | undefined): void {

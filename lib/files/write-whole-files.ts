@@ -52,7 +52,6 @@ class FileGroup<Result> {
 
   /** Room is needed for all of them, which is looked for once. */
   #fileAt(index: number): WholeFile {
-    const { neededBytes, ...rest } = this.#file;
-    return index === 0 ? this.#file : rest;
+    return index === 0 ? this.#file : { ...this.#file, isRoomSure: true };
   }
 }

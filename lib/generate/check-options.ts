@@ -31,6 +31,7 @@ export const generateKeys: readonly string[] = [
   'regex',
   'choice',
   'logitsProcessor',
+  'onStart',
   'signal',
 ];
 
@@ -83,6 +84,7 @@ export function checkGenerateOptions(options: GenerateOptions): void {
   checkLogprobs(options.logprobs);
   checkConstraint(options);
   checkFunction('logitsProcessor', options.logitsProcessor);
+  checkFunction('onStart', options.onStart);
   checkSignal(options.signal);
 }
 

@@ -49,6 +49,11 @@ export interface GenerateOptions extends SamplingOptions, ConstraintOptions {
    * LOGITS_PROCESSOR_FAILED.
    */
   logitsProcessor?: LogitsProcessor;
+  /**
+   * Called once, when the prompt begins to be evaluated: how many tokens it has, and how many of them need not be
+   * evaluated. Not called for what fails before. If it throws, the generation fails with that. Default: nothing.
+   */
+  onStart?: (prompt: PromptUsage) => void;
   /** Cancels: iteration and `result` reject with an `AbortError`; its `details.text` holds what was made. */
   signal?: AbortSignal;
 }
@@ -89,12 +94,16 @@ export interface GenerationChunk {
  */
 export type FinishReason = 'stop' | 'length' | 'cancelled';
 
-/** How many tokens were read and made. */
-export interface Usage {
+/** How many tokens are read. */
+export interface PromptUsage {
   /** Tokens of the prompt, cached ones included. */
   readonly promptTokens: number;
   /** Prompt tokens that were already in the KV cache and cost nothing. */
   readonly cachedTokens: number;
+}
+
+/** How many tokens were read and made. */
+export interface Usage extends PromptUsage {
   readonly completionTokens: number;
   /** How often older tokens were forgotten to make room; see `contextFull`. */
   readonly contextShifts: number;

@@ -1,4 +1,4 @@
-import type { ByteHolder } from './string-array.js';
+import { type ByteHolder, type StringExtent, stringLengthBytes } from './string-array.js';
 
 /** Thrown by a cursor when the bytes it was asked for are in the file, but not read yet. */
 export class MoreBytesNeeded extends Error {
@@ -16,6 +16,7 @@ export class ByteCursor {
   readonly holder: ByteHolder;
   readonly fileSize: number;
   readonly #truncated: (needed: number, what: string) => Error;
+  #unfinished: StringWalk | undefined;
   position = 0;
 
   /** `truncated` makes the error for a value that lies past the end of the file. */
@@ -67,31 +68,26 @@ export class ByteCursor {
   }
 
   /**
-   * Steps over `count` strings; returns start and end of each. Most of the time that a header takes is spent here, so the
-   * loop looks at the bytes itself, and leaves what is wrong or not there yet to {@link string}.
+   * Steps over `count` strings and returns where they lie. Most of the time that a header takes is spent here, so lengths
+   * are looked at in a loop of their own, and what is wrong or not there yet is left to {@link string}. Called again at
+   * the same place, with more bytes, it goes on where it had to stop.
    */
-  strings(count: number, what: string): Uint32Array {
+  strings(count: number, what: string): StringExtent {
+    const start = this.position;
+    if (this.#unfinished?.start !== start) this.#unfinished = { start, passed: 0, position: start };
+    const walk = this.#unfinished;
     const { bytes } = this.holder;
-    const available = Math.min(bytes.length, this.fileSize);
-    const bounds = new Uint32Array(2 * count);
-    let position = this.position;
-    for (let index = 0; index < 2 * count; index += 2) {
-      const start = position + 8;
-      const end = start + lowWordAt(bytes, position);
-      if (end > available || bytes[position + 3] !== 0 || highWordAt(bytes, position) !== 0) {
-        this.position = position;
-        const bound = this.string(what);
-        bounds[index] = bound.start;
-        bounds[index + 1] = bound.end;
-        position = bound.end;
-        continue;
-      }
-      bounds[index] = start;
-      bounds[index + 1] = end;
-      position = end;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, Math.min(bytes.byteLength, this.fileSize));
+    while (walk.passed < count) {
+      walkStrings(view, walk, count);
+      this.position = walk.position;
+      if (walk.passed === count) break;
+      this.string(what);
+      walk.passed++;
+      walk.position = this.position;
     }
-    this.position = position;
-    return bounds;
+    this.#unfinished = undefined;
+    return { count, start, end: this.position };
   }
 
   #stringLength(what: string): number {
@@ -101,20 +97,28 @@ export class ByteCursor {
   }
 }
 
-/** The lower 24 bits of a little-endian number: for longer strings the rest is looked at apart. */
-function lowWordAt(bytes: Uint8Array, position: number): number {
-  return (
-    (bytes[position] as number) |
-    ((bytes[position + 1] as number) << 8) |
-    ((bytes[position + 2] as number) << 16)
-  );
+/** How far the strings of an array were walked over. */
+interface StringWalk {
+  /** Where the first one begins. */
+  readonly start: number;
+  passed: number;
+  /** Where the next one begins. */
+  position: number;
 }
 
-function highWordAt(bytes: Uint8Array, position: number): number {
-  return (
-    (bytes[position + 4] as number) |
-    (bytes[position + 5] as number) |
-    (bytes[position + 6] as number) |
-    (bytes[position + 7] as number)
-  );
+/**
+ * Walks on to the end of the array, or to the first string that is not wholly there. A loop without calls and branches
+ * of other kinds: it is compiled while it runs for the first time, and begins again if it meets what it never met.
+ */
+function walkStrings(view: DataView, walk: StringWalk, count: number): void {
+  const last = view.byteLength - stringLengthBytes;
+  let { passed, position } = walk;
+  while (passed < count && position <= last) {
+    const length = view.getUint32(position, true);
+    if (length > last - position || view.getUint32(position + 4, true) !== 0) break;
+    position += stringLengthBytes + length;
+    passed++;
+  }
+  walk.passed = passed;
+  walk.position = position;
 }

@@ -8,6 +8,13 @@ export interface ByteSource {
   readonly sizeBytes: number;
   /** Read first, in one go: what costs little here, and is enough for most headers. */
   readonly firstReadBytes: number;
+  /**
+   * How much is read further where that was not enough; then the next bytes are read while these are parsed. Default: as
+   * much as was read already, and nothing ahead, since on a network that counts.
+   */
+  readonly stepBytes?: number;
+  /** Memory to begin with. Default: for what is read first. */
+  readonly roomBytes?: number;
   /** Fills `target` with the bytes from `start` on, all of them. They are asked for in order. */
   readInto(target: Uint8Array, start: number): Promise<void>;
 }
@@ -16,8 +23,10 @@ export interface ByteSource {
 export class FileBytes implements ByteSource {
   readonly name: string;
   readonly sizeBytes: number;
-  /** A header without a vocabulary of more than 50 000 tokens. */
-  readonly firstReadBytes = 2 * 1024 * 1024;
+  readonly firstReadBytes = 512 * 1024;
+  readonly stepBytes = 1024 * 1024;
+  /** A header with a vocabulary of 200 000 tokens. What is never filled is never touched, and takes no memory. */
+  readonly roomBytes = 8 * 1024 * 1024;
   readonly #file: FileHandle;
 
   constructor(name: string, file: FileHandle, sizeBytes: number) {

@@ -128,9 +128,9 @@ function checkTokenCount(header: GgufHeader, tokens: GgufStringArray): void {
  */
 function checkTokenTexts(header: GgufHeader, tokens: GgufStringArray, maxBytes: number): void {
   for (let id = 0; id < tokens.length; id++) {
-    const [start, end] = tokens.boundsAt(id);
-    if (end - start > maxBytes) {
-      throw damaged(header, `token ${id} has ${end - start} bytes; more than ${maxBytes} is not plausible`);
+    const length = tokens.endOf(id) - tokens.startOf(id);
+    if (length > maxBytes) {
+      throw damaged(header, `token ${id} has ${length} bytes; more than ${maxBytes} is not plausible`);
     }
   }
   const duplicate = findDuplicate(tokens, (id) => `[EMPTY_${id}]`);

@@ -19,7 +19,8 @@ export function findDuplicate(
   const table = new TextTable(texts);
   const empty: number[] = [];
   for (let index = 0; index < texts.length; index++) {
-    const [start, end] = texts.boundsAt(index);
+    const start = texts.startOf(index);
+    const end = texts.endOf(index);
     const { bytes } = texts;
     let cut = start;
     while (cut < end && bytes[cut] !== 0) cut++;
@@ -81,7 +82,7 @@ class TextTable {
   }
 
   #equals(index: number, bytes: Uint8Array, start: number, end: number): boolean {
-    const [otherStart] = this.#texts.boundsAt(index);
+    const otherStart = this.#texts.startOf(index);
     const length = end - start;
     if ((this.#ends[index] as number) - otherStart !== length) return false;
     const other = this.#texts.bytes;

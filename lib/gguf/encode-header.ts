@@ -1,5 +1,5 @@
 import { createError } from '../errors.js';
-import { GgufStringArray } from './string-array.js';
+import { GgufStringArray, stringLengthBytes } from './string-array.js';
 import type { TensorType } from './tensor-types.js';
 import {
   type GgufArrayValues,
@@ -20,9 +20,6 @@ export type GgufValueInput =
       readonly elementType: GgufElementType;
       readonly value: GgufArrayValues[GgufElementType] | readonly (number | bigint | boolean | string)[];
     };
-
-/** What stands before the bytes of a string. */
-const stringLengthBytes = 8;
 
 /** What a header says about a tensor. */
 export interface TensorEntry {
@@ -65,39 +62,45 @@ function array(entry: GgufValueInput & { type: 'array' }, key: string): Buffer {
   if (ArrayBuffer.isView(value)) {
     return Buffer.concat([...start, Buffer.from(value.buffer, value.byteOffset, value.byteLength)]);
   }
-  const elements =
-    value instanceof GgufStringArray ? stringElements(value) : scalarElements(value, elementType, key);
-  return Buffer.concat([...start, ...elements]);
+  if (value instanceof GgufStringArray) return Buffer.concat([...start, ...stringElements(value)]);
+  if (elementType === 'string') return Buffer.concat([...start, encodeStrings(value, key)]);
+  return Buffer.concat([...start, ...value.map((element) => scalar(elementType, element, key))]);
+}
+
+/** Vocabularies have a hundred thousand strings and more: one buffer for all of them. */
+function encodeStrings(values: readonly unknown[], key: string): Buffer {
+  let byteCount = 0;
+  for (const value of values) {
+    if (typeof value !== 'string') throw unfit('string', value, key);
+    byteCount += stringLengthBytes + Buffer.byteLength(value);
+  }
+  const bytes = Buffer.alloc(byteCount);
+  let position = 0;
+  for (const value of values as readonly string[]) {
+    const length = bytes.write(value, position + stringLengthBytes);
+    bytes.writeUInt32LE(length, position);
+    position += stringLengthBytes + length;
+  }
+  return bytes;
 }
 
 /** Copies the bytes of strings as they are, also where they are not UTF-8: they lie in a file in the very same form. */
 function stringElements(values: GgufStringArray): Buffer[] {
-  if (values.length === 0) return [];
-  const [first] = values.boundsAt(0);
-  const [, end] = values.boundsAt(values.length - 1);
-  return [values.bytes.subarray(first - stringLengthBytes, end)];
-}
-
-function scalarElements(
-  values: readonly (number | bigint | boolean | string)[],
-  elementType: GgufElementType,
-  key: string,
-): Buffer[] {
-  return values.map((value) => scalar(elementType, value, key));
+  return [values.bytes.subarray(values.extent.start, values.extent.end)];
 }
 
 function scalar(type: Exclude<GgufValueType, 'array'>, value: unknown, what: string): Buffer {
   try {
     return encodeScalar(type, value);
   } catch (error) {
-    throw createError(
-      'INVALID_ARGUMENT',
-      `Expected a value of type ${type} for ${what}, received ${value}.`,
-      {
-        cause: error,
-      },
-    );
+    throw unfit(type, value, what, error);
   }
+}
+
+function unfit(type: GgufValueType, value: unknown, what: string, cause?: unknown): Error {
+  return createError('INVALID_ARGUMENT', `Expected a value of type ${type} for ${what}, received ${value}.`, {
+    cause,
+  });
 }
 
 /** Buffer's methods throw for numbers out of range. */

@@ -87,6 +87,11 @@ export class HeaderParser {
     return this.#finish();
   }
 
+  /** How many bytes of the file were parsed. */
+  get parsedBytes(): number {
+    return this.#cursor.position;
+  }
+
   #readPreamble(): void {
     const cursor = this.#cursor;
     const magic = this.#holder.bytes.toString('latin1', 0, 4);

@@ -2,18 +2,13 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createError } from '../errors.js';
 import { type ByteSource, FileBytes } from './byte-source.js';
 import { describeContent } from './describe-content.js';
+import { GrowingBytes } from './growing-bytes.js';
 import { invalidModel } from './invalid-model.js';
 import { HeaderParser } from './parse-header.js';
-import type { ByteHolder } from './string-array.js';
 import type { GgufHeader } from './types.js';
 
 /** Headers with 260 000 tokens take about 15 MB; ten times that is damage, not a model. */
 const maxHeaderBytes = 256 * 1024 * 1024;
-
-/** By how much more is read when what was read is not enough: what was parsed in vain is a small part then. */
-const growth = 4;
-/** How much further than before is read at least: no more than twice a header in all, which counts on a network. */
-const step = 2;
 
 /** Options of {@link readGgufHeader}. */
 export interface ReadHeaderOptions {
@@ -46,41 +41,53 @@ export async function readGgufHeader(path: string, options: ReadHeaderOptions = 
 }
 
 /**
- * As {@link readGgufHeader}, from wherever the bytes come. No more is allocated than four times what has arrived.
+ * As {@link readGgufHeader}, from wherever the bytes come. No more is allocated than four times what has arrived, or
+ * what the source wants at first.
  */
 export async function readHeaderFrom(
   source: ByteSource,
   options: ReadHeaderOptions = {},
 ): Promise<GgufHeader> {
-  const { name, sizeBytes } = source;
-  if (sizeBytes === 0) throw invalidModel(name, describeContent(Buffer.alloc(0), 0));
-  const holder: ByteHolder = { bytes: Buffer.alloc(0) };
-  const parser = new HeaderParser(name, sizeBytes, holder);
-  let wanted = Math.min(source.firstReadBytes, sizeBytes);
-  for (;;) {
-    while (holder.bytes.length < wanted) {
-      throwIfAborted(name, options.signal);
-      const most = holder.bytes.length === 0 ? source.firstReadBytes : growth * holder.bytes.length;
-      await extend(source, holder, Math.min(wanted, most));
+  if (source.sizeBytes === 0) throw invalidModel(source.name, describeContent(Buffer.alloc(0), 0));
+  const bytes = new GrowingBytes(source, maxHeaderBytes);
+  try {
+    return await parseGrowing(source, bytes, options.signal);
+  } finally {
+    await bytes.settle(); // whoever closes the source must find nothing that still reads
+  }
+}
+
+async function parseGrowing(
+  { name, sizeBytes, firstReadBytes, stepBytes }: ByteSource,
+  bytes: GrowingBytes,
+  signal: AbortSignal | undefined,
+): Promise<GgufHeader> {
+  const parser = new HeaderParser(name, sizeBytes, bytes);
+  let wanted = Math.min(firstReadBytes, sizeBytes);
+  for (let round = 0; ; round++) {
+    while (bytes.length < wanted) {
+      throwIfAborted(name, signal);
+      await bytes.extendTo(wanted);
     }
+    // Most headers are longer than a first read that was too short.
+    if (round > 0 && stepBytes !== undefined) bytes.readAhead(stepBytes);
     const result = parser.advance();
-    if (typeof result !== 'number') return result;
+    if (typeof result !== 'number') {
+      bytes.release(parser.parsedBytes);
+      return result;
+    }
     if (result > maxHeaderBytes) {
       throw invalidModel(
         name,
         `its header needs more than ${maxHeaderBytes} bytes. The file is damaged; download it again.`,
       );
     }
-    wanted = Math.min(Math.max(result, step * holder.bytes.length), maxHeaderBytes, sizeBytes);
+    wanted = Math.min(
+      Math.max(result, bytes.length + (stepBytes ?? bytes.length)),
+      maxHeaderBytes,
+      sizeBytes,
+    );
   }
-}
-
-/** Makes the holder contain the first `length` bytes. */
-async function extend(source: ByteSource, holder: ByteHolder, length: number): Promise<void> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  const filled = holder.bytes.copy(bytes);
-  await source.readInto(bytes.subarray(filled), filled);
-  holder.bytes = bytes;
 }
 
 async function openModelFile(path: string): Promise<FileHandle> {

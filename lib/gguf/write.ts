@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { abortError, checkKeys, checkSignal } from '../arguments.js';
 import { createError } from '../errors.js';
+import { EarlyFlush } from '../files/early-flush.js';
 import { type OutputOptions, writeWholeFile } from '../files/write-whole-file.js';
 import { encodeGgufHeader, type GgufValueInput } from './encode-header.js';
 import { type TensorType, tensorByteSize, tensorTypeByName, tensorTypes } from './tensor-types.js';
@@ -112,15 +113,16 @@ async function writeLayout(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const file = await open(path, 'wx');
+  const early = new EarlyFlush(file);
   try {
     await writeAll(file, header);
     if (tensors.length > 0) await writePadding(file, header.length, alignment);
     for (const tensor of tensors) {
-      await writeTensor(file, tensor, signal);
+      await writeTensor(file, tensor, early, signal);
       await writePadding(file, tensor.byteSize, alignment);
     }
   } finally {
-    await file.close();
+    await early.settle().finally(() => file.close());
   }
 }
 
@@ -181,6 +183,7 @@ function checkDimensions({ name, dimensions }: TensorShape, type: TensorType): v
 async function writeTensor(
   file: FileHandle,
   tensor: Placed<GgufTensorInput>,
+  early: EarlyFlush,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const data = tensor.data();
@@ -192,6 +195,7 @@ async function writeTensor(
       break;
     }
     await writeAll(file, piece);
+    early.advance(piece.byteLength);
   }
   if (written !== tensor.byteSize) {
     const received = written > tensor.byteSize ? 'more' : `${written}`;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { makeDirectory } from '../files/make-directory.js';
 import { isSafePath } from './source.js';
 
 /**
@@ -57,13 +58,13 @@ export class RepositoryCache {
   async rememberListing(commit: string, text: string): Promise<void> {
     await this.prepare(commit);
     const path = this.listingPath(commit);
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await writeWhole(path, text);
   }
 
   /** Makes the folders that other tools expect of a repository. */
   async prepare(commit: string): Promise<void> {
-    await mkdir(this.snapshotDirectory(commit), { recursive: true });
+    await makeDirectory(this.snapshotDirectory(commit));
   }
 
   /** The commit that a revision stands for, as far as the cache knows. */
@@ -74,10 +75,10 @@ export class RepositoryCache {
   }
 
   async rememberCommit(revision: string, commit: string): Promise<void> {
-    await mkdir(join(this.directory, 'refs'), { recursive: true });
+    await makeDirectory(join(this.directory, 'refs'));
     if (isCommit(revision) || (await this.knownCommit(revision)) === commit) return;
     const path = this.#referencePath(revision);
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await writeWhole(path, commit);
   }
 
@@ -103,7 +104,7 @@ export class RepositoryCache {
   ): Promise<void> {
     const source = this.blobPath(blob.etag);
     const path = this.snapshotPath(commit, file);
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     const temporary = `${path}.${randomUUID()}.link`;
     try {
       await makeLink(relative(dirname(path), source), temporary);

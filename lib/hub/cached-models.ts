@@ -1,6 +1,6 @@
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join, sep } from 'node:path';
-import { createError } from '../errors.js';
+import { createError, LlamaNativeError } from '../errors.js';
 import { isCommit, RepositoryCache } from './cache-layout.js';
 import { listConverted } from './converted-cache.js';
 import { isLocked } from './lock.js';
@@ -89,11 +89,32 @@ function checkpointName(repository: string, revision: string): string {
  * @param name as for `loadModel`: `hf:owner/repo` (or just `owner/repo`) for all of a repository's GGUF files, with a
  *   revision, file or quantization for some; a URL; or a path in the cache.
  * @returns the bytes that became free.
- * @throws `MODEL_NOT_FOUND` when the cache has no such model; `SOURCE_INVALID`.
+ * @throws `MODEL_NOT_FOUND` when the cache has no such model; `SOURCE_INVALID`; `FILE_ACCESS_FAILED` where nothing may be
+ *   deleted.
  */
 export async function removeCachedModel(name: string, options: CacheOptions = {}): Promise<number> {
   const cacheDirectory = resolveCacheDirectory(options.cacheDirectory);
   const source = parseModelSource(isRepositoryName(name) ? `hf:${name}` : name);
+  return removeModel(name, source, cacheDirectory).catch((error: unknown) => {
+    throw explainRemoval(error, name, cacheDirectory);
+  });
+}
+
+function explainRemoval(error: unknown, name: string, cacheDirectory: string): unknown {
+  if (LlamaNativeError.isInstance(error) || !(error instanceof Error) || !('syscall' in error)) return error;
+  return createError(
+    'FILE_ACCESS_FAILED',
+    `${name} could not be removed from the cache ${cacheDirectory}: ${error.message}. Correct the permissions of the ` +
+      'folder, or remove it as the user who owns it.',
+    { cause: error, details: { cacheDirectory } },
+  );
+}
+
+async function removeModel(
+  name: string,
+  source: ReturnType<typeof parseModelSource>,
+  cacheDirectory: string,
+): Promise<number> {
   const entries = await listEntries(cacheDirectory);
   const matches = await selectEntries(entries, source, cacheDirectory);
   const homes = new Set(matches.map((entry) => entry.home));

@@ -55,7 +55,7 @@ export async function downloadCheckpointWith(
       fetch: () => fetchCheckpoint(cache, parsed, settings),
     });
   } catch (error) {
-    throw explainSystemFailure(error, settings);
+    throw await explainSystemFailure(error, settings);
   }
 }
 

@@ -34,10 +34,12 @@ export interface ConvertedModel extends ConvertedRecord {
  * this key never has to change.
  */
 export class ConvertedCache {
+  readonly cacheDirectory: string;
   readonly directory: string;
   readonly lockPath: string;
 
   constructor(cacheDirectory: string, content: readonly string[]) {
+    this.cacheDirectory = cacheDirectory;
     const key = createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 32);
     this.directory = join(convertedDirectory(cacheDirectory), key);
     this.lockPath = join(cacheDirectory, '.locks', `converted-${key}.llama-native.lock`);

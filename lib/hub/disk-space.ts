@@ -23,6 +23,23 @@ const advice =
   'Make room, remove models with `llama-native rm`, or put the cache on another disk with HF_HUB_CACHE ' +
   'or the option `cacheDirectory`.';
 
+/** The error for a cache without room even for what is written before the first byte of a file. */
+export async function fullCacheError(
+  cause: NodeJS.ErrnoException,
+  directory: string,
+): Promise<LlamaNativeError> {
+  const freeBytes = await freeSpace(directory);
+  const free = freeBytes === undefined ? '' : ` (${freeBytes} bytes are free)`;
+  return createError(
+    'DISK_FULL',
+    `There is no room in the cache folder ${directory}${free}: ${cause.message}. ${advice}`,
+    {
+      cause,
+      details: { freeBytes, directory },
+    },
+  );
+}
+
 /** The error for a disk that became full while writing. */
 export async function diskFullError(
   cause: NodeJS.ErrnoException,

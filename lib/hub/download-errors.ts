@@ -54,8 +54,14 @@ function downloadFailed(cause: Error, transfer: Transfer, keptBytes: number, set
   );
 }
 
-/** What to do when a host name is unknown. */
+/** What to do when a host name is unknown, or when a proxy was asked. */
 export function mirrorAdvice(cause: Error, settings: HubSettings): string {
+  if (cause instanceof ConnectionFailure && cause.isProxied) {
+    return (
+      ' If the proxy is the wrong one, correct the environment variable that names it; if it asks for a name and ' +
+      'password, write http://name:password@host:port; hosts that are reached without it belong into NO_PROXY.'
+    );
+  }
   const isNameFailure =
     cause instanceof ConnectionFailure && /^(ENOTFOUND|EAI_AGAIN)$/.test(cause.systemCode ?? '');
   if (!isNameFailure) return '';

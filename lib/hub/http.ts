@@ -1,5 +1,9 @@
 import { abortedError, throwIfAborted } from './abort.js';
+import { describeProxy, fetchThroughProxy, findProxy } from './proxy.js';
 import type { HubSettings } from './settings.js';
+
+/** {@link ConnectionFailure.systemCode} of a proxy that does not let a request through. */
+export const proxyRefusal = 'PROXY_REFUSAL';
 
 const redirectLimit = 10;
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
@@ -37,15 +41,24 @@ export class HttpFailure extends Error {
   }
 }
 
+interface ConnectionFailureOptions {
+  readonly cause?: unknown;
+  readonly systemCode?: string | undefined;
+  readonly isProxied?: boolean;
+}
+
 /** The server could not be reached, or the connection ended too early. */
 export class ConnectionFailure extends Error {
   override readonly name = 'ConnectionFailure';
   /** The system's code, such as `ENOTFOUND` or `ECONNRESET`, where known. */
   readonly systemCode: string | undefined;
+  /** A proxy was asked, so that it may be the proxy that failed. */
+  readonly isProxied: boolean;
 
-  constructor(message: string, options: { cause?: unknown; systemCode?: string | undefined } = {}) {
+  constructor(message: string, options: ConnectionFailureOptions = {}) {
     super(message, { cause: options.cause });
     this.systemCode = options.systemCode;
+    this.isProxied = options.isProxied ?? false;
   }
 }
 
@@ -116,23 +129,32 @@ async function send(
   headers: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<Response> {
+  const route = findProxy(target);
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), tuning.headersTimeoutMs);
   const mayKnow = token !== undefined && target.origin === new URL(endpoint).origin;
+  const isProxied = route !== undefined;
+  const through = isProxied ? ` through the proxy ${describeProxy(route)}` : '';
   const authorization = mayKnow ? { authorization: `Bearer ${token}` } : {};
   try {
-    return await fetch(target.href, {
+    const init = {
       redirect: 'manual',
       // Compression would make byte ranges and announced sizes mean something else.
       headers: { 'user-agent': 'llama-native', 'accept-encoding': 'identity', ...headers, ...authorization },
       signal: AbortSignal.any([signal, timeout.signal]),
-    });
+    } as const;
+    return await (route === undefined
+      ? fetch(target.href, init)
+      : fetchThroughProxy(target.href, init, route));
   } catch (error) {
     if (timeout.signal.aborted) {
       const seconds = tuning.headersTimeoutMs / 1000;
-      throw new ConnectionFailure(`${target.host} did not answer within ${seconds} s`, { cause: error });
+      throw new ConnectionFailure(`${target.host} did not answer within ${seconds} s${through}`, {
+        cause: error,
+        isProxied,
+      });
     }
-    throw connectionFailure(`${target.host} cannot be reached`, error);
+    throw connectionFailure(`${target.host} cannot be reached${through}`, error, isProxied);
   } finally {
     clearTimeout(timer);
   }
@@ -150,13 +172,23 @@ export async function readText(answer: Answer, timeoutMs: number): Promise<strin
   }
 }
 
-/** Wraps what `fetch` threw; its reason lies in the cause, or in the first of several causes. */
-export function connectionFailure(what: string, error: unknown): ConnectionFailure {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const first: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
-  const systemCode = first instanceof Error && 'code' in first ? String(first.code) : undefined;
-  const reason = first instanceof Error ? first.message : String(first);
-  return new ConnectionFailure(`${what}: ${reason}`, { cause: error, systemCode });
+/** The reason of what `fetch` threw lies in its cause, or the cause of that, or in the first of several causes. */
+function deepestCause(error: unknown): unknown {
+  if (error instanceof AggregateError) return deepestCause(error.errors[0]);
+  return error instanceof Error && error.cause instanceof Error ? deepestCause(error.cause) : error;
+}
+
+/** Wraps what `fetch` threw. */
+export function connectionFailure(what: string, error: unknown, isProxied = false): ConnectionFailure {
+  const cause = deepestCause(error);
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const refusal = isProxied ? /\b4\d\d\b/.exec(reason)?.[0] : undefined;
+  if (refusal !== undefined) {
+    const options = { cause: error, systemCode: proxyRefusal, isProxied };
+    return new ConnectionFailure(`${what}: the proxy answered ${refusal}`, options);
+  }
+  const systemCode = cause instanceof Error && 'code' in cause ? String(cause.code) : undefined;
+  return new ConnectionFailure(`${what}: ${reason}`, { cause: error, systemCode, isProxied });
 }
 
 /** Seconds or a date, in milliseconds from now. */

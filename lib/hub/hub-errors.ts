@@ -1,5 +1,7 @@
 import { createError, LlamaNativeError } from '../errors.js';
 import { formatBytes } from '../files/format-bytes.js';
+import { isDiskFull } from '../files/free-space.js';
+import { fullCacheError } from './disk-space.js';
 import { mirrorAdvice } from './download-errors.js';
 import { ConnectionFailure, HttpFailure } from './http.js';
 import { type Candidate, isModelFile } from './quantization.js';
@@ -7,6 +9,8 @@ import { isTransient } from './retry.js';
 import type { HubSettings } from './settings.js';
 import { formatHubSource } from './source.js';
 import type { HubSource } from './types.js';
+
+type CacheSettings = Pick<HubSettings, 'cacheDirectory'>;
 
 const revisionOf = (source: HubSource) => source.revision ?? 'main';
 
@@ -110,12 +114,16 @@ export function notCached(source: HubSource, settings: HubSettings): LlamaNative
 }
 
 /** Gives failures of the file system, such as a read-only cache folder, a code and a way out. */
-export function explainSystemFailure(error: unknown, settings: HubSettings): unknown {
+export async function explainSystemFailure(
+  error: unknown,
+  { cacheDirectory }: CacheSettings,
+): Promise<unknown> {
   if (LlamaNativeError.isInstance(error) || !(error instanceof Error) || !('syscall' in error)) return error;
+  if (isDiskFull(error)) return fullCacheError(error, cacheDirectory);
   return createError(
     'DOWNLOAD_FAILED',
-    `The cache folder ${settings.cacheDirectory} cannot be used: ${error.message}. Correct its permissions, or name ` +
+    `The cache folder ${cacheDirectory} cannot be used: ${error.message}. Correct its permissions, or name ` +
       'another one with HF_HUB_CACHE or the option `cacheDirectory`.',
-    { cause: error, details: { cacheDirectory: settings.cacheDirectory } },
+    { cause: error, details: { cacheDirectory } },
   );
 }

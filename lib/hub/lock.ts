@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../files/make-directory.js';
 import { delay } from './abort.js';
 import type { HubSettings } from './settings.js';
 
@@ -27,7 +28,7 @@ export async function withLock<Result>(
   options: LockOptions,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const owner = { id: randomUUID(), pid: process.pid, host: hostname() };
   await acquire(path, owner, options);
   const heartbeat = setInterval(() => {
@@ -58,7 +59,13 @@ async function acquire(path: string, owner: LockOwner, options: LockOptions): Pr
 async function tryCreate(path: string, content: string): Promise<boolean> {
   try {
     const handle = await open(path, 'wx');
-    await handle.writeFile(content).finally(() => handle.close());
+    try {
+      await handle.writeFile(content).finally(() => handle.close());
+    } catch (error) {
+      // On a full disk. A lock without an owner would be waited for until it is stale.
+      await rm(path, { force: true });
+      throw error;
+    }
     return true;
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;

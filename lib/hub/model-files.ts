@@ -137,7 +137,7 @@ export async function surveyRepository(
     const known = await readKnownHeader(source, commit, files, listing, settings);
     return { repository: source.repository, commit, available, files, known };
   } catch (error) {
-    throw explainSystemFailure(explainHubFailure(error, source, settings), settings);
+    throw await explainSystemFailure(explainHubFailure(error, source, settings), settings);
   }
 }
 

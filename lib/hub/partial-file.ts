@@ -1,5 +1,6 @@
-import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../files/make-directory.js';
 import { type Digest, startDigest } from './digest.js';
 import { FollowingDigest } from './following-digest.js';
 import { contiguousBytes, divide, fillPrefix, type Segment, SegmentRecord } from './segment-record.js';
@@ -34,7 +35,7 @@ export class PartialFile {
 
   /** Opens what an earlier download left, and begins to hash it; or makes an empty one. */
   static async open(path: string, expected: ExpectedFile): Promise<PartialFile> {
-    await mkdir(dirname(path), { recursive: true });
+    await makeDirectory(dirname(path));
     await (await open(path, 'a+')).close();
     const partial = new PartialFile(path, await open(path, 'r+'), expected);
     try {
@@ -101,8 +102,9 @@ export class PartialFile {
     } finally {
       segment.receivedBytes += written;
       this.#digest.add(chunk.subarray(0, written), offset, contiguousBytes(this.#segments));
+      // Also of a chunk that found room in part only: the record has its room already.
+      await this.#record?.update(this.#segments.indexOf(segment), segment.receivedBytes);
     }
-    await this.#record?.update(this.#segments.indexOf(segment), segment.receivedBytes);
   }
 
   /** Throws away what was received; from then on there is one segment. */

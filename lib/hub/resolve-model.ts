@@ -39,7 +39,7 @@ export async function resolveModelWith(
     if (isDefaultModel(parsed)) return await resolvePinnedModel(defaultModel, settings);
     return await resolveHubModel(parsed, settings);
   } catch (error) {
-    throw explainSystemFailure(error, settings);
+    throw await explainSystemFailure(error, settings);
   }
 }
 

@@ -2,11 +2,12 @@ import { delay } from './abort.js';
 import { ConnectionFailure, HttpFailure } from './http.js';
 import type { HubSettings, Tuning } from './settings.js';
 
-/** True for failures that may pass by themselves. A name that does not resolve is not one of them. */
+/** True for failures that may pass by themselves. A name that does not resolve is not one of them,
+ * nor is a proxy that refuses. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof HttpFailure)
     return error.status === 429 || error.status === 408 || error.status >= 500;
-  return error instanceof ConnectionFailure && error.systemCode !== 'ENOTFOUND';
+  return error instanceof ConnectionFailure && !/^(ENOTFOUND|PROXY_REFUSAL)$/.test(error.systemCode ?? '');
 }
 
 /** Counts tries that brought nothing, and waits longer after each. */

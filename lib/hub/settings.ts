@@ -84,10 +84,15 @@ function checkOptions(options: ResolveModelOptions): void {
   checkString('endpoint', options.endpoint);
   checkBoolean('offline', options.offline);
   checkBoolean('update', options.update);
-  checkInteger('connections', options.connections, 1, 16);
+  checkConnections(options.connections);
   checkFunction('onProgress', options.onProgress);
   checkFunction('onWarning', options.onWarning);
   checkSignal(options.signal);
+}
+
+/** Checks how many connections a file may be fetched over. */
+export function checkConnections(connections: number | undefined): void {
+  checkInteger('connections', connections, 1, 16);
 }
 
 /** @throws `INVALID_ARGUMENT` for options that are unknown or not what they should be. */

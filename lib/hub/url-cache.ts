@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeDirectory } from '../files/make-directory.js';
 import { writeWhole } from './cache-layout.js';
 import { partsOf } from './quantization.js';
 
@@ -61,7 +62,7 @@ export class UrlCache {
 
   /** Makes the folder of a version; without it, other tools take the rest for damage. */
   async prepare(version: string): Promise<void> {
-    await mkdir(join(this.directory, 'snapshots', version), { recursive: true });
+    await makeDirectory(join(this.directory, 'snapshots', version));
   }
 
   /** The record, if all files it names are there. */
@@ -78,7 +79,7 @@ export class UrlCache {
   /** Makes a version the current one, and deletes the others. */
   async complete(version: string, etag: string): Promise<void> {
     const record: UrlRecord = { url: this.#base, version, etag, files: this.files };
-    await mkdir(dirname(recordPath(this.directory)), { recursive: true });
+    await makeDirectory(dirname(recordPath(this.directory)));
     await writeWhole(recordPath(this.directory), JSON.stringify(record));
     await rm(join(this.directory, 'blobs'), { recursive: true, force: true });
     const snapshots = join(this.directory, 'snapshots');

@@ -27,6 +27,7 @@ const loads: ReadonlySet<EngineMethod> = new Set(['loadModel', 'loadAdapter', 'c
 
 /** Calls that threads of their own work on: a loop that makes progress says nothing of them. */
 const tasks: ReadonlySet<EngineMethod> = new Set([
+  'echo',
   'tokenize',
   'detokenize',
   'applyChatTemplate',
@@ -134,7 +135,8 @@ export class CallTable {
     const now = performance.now();
     const interrupted: InterruptedCall[] = [];
     for (const { method, begun } of this.#calls.values()) {
-      if (method !== 'submitGeneration') interrupted.push({ method, runningMs: now - begun });
+      if (method !== 'submitGeneration' && method !== 'echo')
+        interrupted.push({ method, runningMs: now - begun });
     }
     for (const { begun, promptTokens } of this.#generations.values()) {
       const prompt = withPrompts ? { promptTokens } : {};

@@ -13,6 +13,7 @@ import {
   type SentError,
   toError,
 } from './protocol.js';
+import { rehearse } from './rehearsal.js';
 import type { CrashReason, CrashReport } from './types.js';
 
 /** A crash as one life of an engine knows it. */
@@ -122,7 +123,7 @@ export class ChildEngine {
 
   call(method: EngineMethod, values: readonly unknown[], options: CallOptions = {}): Promise<unknown> {
     const { makes, onProgress, onSent } = options;
-    return new Promise((resolve, reject) => {
+    const answer = new Promise((resolve, reject) => {
       const call = this.#calls.add({ method, resolve, reject, onProgress });
       this.#follow();
       const made = makes === undefined ? {} : { makes };
@@ -134,6 +135,8 @@ export class ChildEngine {
         reject(notSendable(method, cause));
       }
     });
+    if (method === 'loadModel') void rehearse((messages) => this.call('echo', messages), answer);
+    return answer;
   }
 
   notify(notice: EngineNotice, values: readonly unknown[]): void {

@@ -17,7 +17,6 @@ import {
   type HandleReference,
   toSentError,
 } from './protocol.js';
-import { warmUp } from './warm-up.js';
 
 type AnyFunction = (...values: readonly unknown[]) => unknown;
 
@@ -83,6 +82,7 @@ export class EngineServer {
 
   #run({ call, method, arguments: sent, makes }: EngineRequest & { type: 'call' }): unknown {
     const values = sent.map((value) => this.#resolve(value));
+    if (method === 'echo') return values;
     if (method === 'loadModel') return this.#loadModel(call, makes, values);
     if (method === 'quantize') return this.#quantize(call, values);
     if (method === 'createContext') return this.#createContext(makes, values);
@@ -107,7 +107,6 @@ export class EngineServer {
     const flag = this.#addon.createCancelFlag();
     this.#cancelFlags.set(call, flag);
     try {
-      warmUp();
       const onProgress = (fraction: number) => this.#send({ type: 'progress', call, values: [fraction] });
       const model = await this.#addon.loadModel(path as string, options as never, flag, onProgress);
       this.#keep(makes, model);

@@ -5,14 +5,15 @@ import type { NativeDevice, NativeStepEvents, NativeSystemInfo } from '../native
  * What the two ends of an isolated engine say to each other. Both come from the same package, so there is one version
  * of it; it is compared all the same, since a package may be updated under a running program.
  */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** Descriptors of the engine's process besides its standard ones: where it answers, and what closes with the parent. */
 export const answerDescriptor = 3;
 export const lifelineDescriptor = 4;
 
-/** Calls that an engine answers, by their names in the addon. */
+/** Calls that an engine answers, by their names in the addon; besides these, `echo` gives its arguments back. */
 export const engineMethods = [
+  'echo',
   'loadModel',
   'closeModel',
   'loadAdapter',

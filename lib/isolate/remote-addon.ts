@@ -35,7 +35,6 @@ import { lostError } from './crash.js';
 import type { EngineMethod, EngineNotice, HandleReference } from './protocol.js';
 import { RemoteCancelFlag, RemoteHandle, RemoteModel } from './remote-handle.js';
 import type { EngineSupervisor } from './supervisor.js';
-import { warmUp } from './warm-up.js';
 
 /** A template that is rendered for so long is not going to end. */
 const stuckMs = 5000;
@@ -79,7 +78,6 @@ export class RemoteAddon implements Addon {
   ): Promise<ModelHandle> {
     const number = ++this.#lastNumber;
     const values = [path, options];
-    warmUp();
     const onSent = this.#cancelledBy(flag);
     const loaded = await this.#supervisor.call('loadModel', values, {
       makes: number,

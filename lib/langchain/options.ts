@@ -52,6 +52,7 @@ const answerOptionNames = {
   mirostat: true,
   mirostatEta: true,
   mirostatTau: true,
+  onStart: true,
   parallelToolCalls: true,
   presencePenalty: true,
   priority: true,

@@ -5,8 +5,10 @@ import { checkKeys, invalidArgument } from '../arguments.js';
 import { requantizeTypes } from '../convert/gptq/index.js';
 import { type ConvertOptions, type ConvertType, convert, type RequantizeType } from '../convert/index.js';
 import { convertTypes } from '../convert/tensors/output-type.js';
+import { createError, LlamaNativeError } from '../errors.js';
 import { isCommit } from '../hub/cache-layout.js';
 import { ConvertedCache, type ConvertedRecord, removeOutdated } from '../hub/converted-cache.js';
+import { explainSystemFailure } from '../hub/hub-errors.js';
 import { withLock } from '../hub/lock.js';
 import { defaultTuning, resolveCacheDirectory } from '../hub/settings.js';
 import type { LoadModelOptions } from './types.js';
@@ -54,7 +56,7 @@ export async function convertIntoCache(
   repository: string | undefined,
   options: LoadModelOptions,
 ): Promise<string> {
-  const { signal, onProgress, convert: wanted = {} } = options;
+  const wanted = options.convert ?? {};
   const cacheDirectory = resolveCacheDirectory(options.cacheDirectory);
   const described = JSON.stringify({ type: wanted.type ?? null, requantize: wanted.requantize ?? null });
   const cache = new ConvertedCache(cacheDirectory, [
@@ -65,6 +67,34 @@ export async function convertIntoCache(
   ]);
   const found = await cache.find();
   if (found !== undefined) return found;
+  return makeConverted(cache, { folder, repository, described }, options).catch(async (error: unknown) => {
+    throw namePlaceOfCache(await explainSystemFailure(error, { cacheDirectory }), cacheDirectory);
+  });
+}
+
+/** Nobody chose the path of the file, so another one cannot be named. */
+function namePlaceOfCache(error: unknown, cacheDirectory: string): unknown {
+  if (!LlamaNativeError.isInstance(error) || error.code !== 'DISK_FULL') return error;
+  const message =
+    `${error.message} The file belongs into the cache of models, ${cacheDirectory}; HF_HUB_CACHE or the option ` +
+    '`cacheDirectory` names another one.';
+  return createError('DISK_FULL', message, { cause: error, details: { ...error.details, cacheDirectory } });
+}
+
+/** What is to be converted. */
+interface ConversionTask {
+  readonly folder: string;
+  readonly repository: string | undefined;
+  /** The options, as text. */
+  readonly described: string;
+}
+
+async function makeConverted(
+  cache: ConvertedCache,
+  { folder, repository, described }: ConversionTask,
+  options: LoadModelOptions,
+): Promise<string> {
+  const { signal, onProgress, convert: wanted = {} } = options;
   return withLock(cache.lockPath, { signal, tuning: defaultTuning }, async () => {
     const made = await cache.find();
     if (made !== undefined) return made;
@@ -82,7 +112,7 @@ export async function convertIntoCache(
     });
     const record = recordOf(folder, repository, described, file);
     await cache.remember(record);
-    if (repository === undefined) await removeOutdated(cacheDirectory, record, cache.directory);
+    if (repository === undefined) await removeOutdated(cache.cacheDirectory, record, cache.directory);
     return path;
   });
 }

@@ -9,11 +9,13 @@ import {
   checkString,
   invalidArgument,
 } from '../arguments.js';
+import { explainContextFailure } from '../engine/context-failure.js';
 import { prepareCacheDirectory } from '../engine/disk-tier.js';
 import { Engine } from '../engine/engine.js';
 import { checkPrefixCacheOptions } from '../engine/prefix-cache-options.js';
 import { createError, LlamaNativeError } from '../errors.js';
 import { checkModelFile, type GgufHeader } from '../gguf/index.js';
+import { checkConnections } from '../hub/settings.js';
 import { checkIsolateOptions, type IsolatedEngine, startIsolatedEngine } from '../isolate/index.js';
 import { type Addon, addonOf, getAddon, type ModelHandle } from '../native/addon.js';
 import { checkAdapters, findAdapters, type ModelAdapters, noAdapters, openAdapters } from './adapters.js';
@@ -50,7 +52,9 @@ const loadKeys = [
   'cacheDirectory',
   'token',
   'endpoint',
+  'connections',
   'onProgress',
+  'onWarning',
   'signal',
 ];
 
@@ -85,7 +89,9 @@ function checkLoadOptions(options: LoadModelOptions): void {
   checkString('cacheDirectory', options.cacheDirectory);
   checkString('token', options.token);
   checkString('endpoint', options.endpoint);
+  checkConnections(options.connections);
   checkFunction('onProgress', options.onProgress);
+  checkFunction('onWarning', options.onWarning);
   checkSignal(options.signal);
 }
 
@@ -103,15 +109,6 @@ function explainLoadFailure(error: unknown, path: string): unknown {
   }
   const message = `llama.cpp could not load ${path}:\n${reason || 'it gave no reason'}`;
   return createError('MODEL_LOAD_FAILED', message, { cause: error });
-}
-
-function explainContextFailure(error: unknown, contextSize: number): unknown {
-  if (!LlamaNativeError.isInstance(error) || error.code !== 'CONTEXT_CREATE_FAILED') return error;
-  const code = /allocate|out of memory/i.test(error.message) ? 'OUT_OF_MEMORY' : 'CONTEXT_CREATE_FAILED';
-  const message =
-    `A context of ${contextSize} tokens could not be created:\n${error.message || 'llama.cpp gave no reason'}\n` +
-    'Try a smaller contextSize or batchSize, or fewer gpuLayers.';
-  return createError(code, message, { cause: error, details: { contextSize } });
 }
 
 async function loadWeights(addon: Addon, path: string, options: LoadModelOptions): Promise<ModelHandle> {
@@ -200,7 +197,7 @@ async function createEngine(
       ...(speculation === undefined ? {} : { speculation }),
     });
   } catch (error) {
-    throw explainContextFailure(error, contextSize);
+    throw explainContextFailure(error, contextSize, 'a smaller contextSize or batchSize, or fewer gpuLayers');
   }
 }
 

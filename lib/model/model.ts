@@ -11,6 +11,7 @@ import {
   renderPrompt,
   toChatSampling,
 } from '../chat/render.js';
+import { toPromptRequest } from '../chat/run-answer.js';
 import type { ChatAnswer, ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
 import { checkEmbedOptions, checkTexts } from '../embed/check-options.js';
 import { Embedder } from '../embed/embedder.js';
@@ -304,6 +305,24 @@ export class Model extends EventEmitter<ModelEvents> {
   }
 
   /**
+   * How many tokens {@link chat} would read for a conversation, with what its template adds and the tools; nothing is
+   * evaluated. Takes the options of {@link chat}.
+   * @throws InvalidArgumentError; ChatError INVALID_MESSAGES, CONTENT_UNSUPPORTED, NO_CHAT_TEMPLATE,
+   * CHAT_TEMPLATE_FAILED; ToolError.
+   *
+   * @example
+   * ```ts
+   * const count = await model.countTokens([{ role: 'user', content: 'What is the capital of France?' }]);
+   * ```
+   */
+  async countTokens(messages: readonly ChatMessage[], options: ChatCallOptions = {}): Promise<number> {
+    const sorted = sortOptions(options);
+    checkAnswerable(messages);
+    const { tokens } = await this.renderPrompt(toPromptRequest(messages, sorted));
+    return tokens.length;
+  }
+
+  /**
    * Answers in a form: JSON that fits a schema, one of several texts, or text that follows a regular expression or a
    * grammar. The model's chat template is used.
    * @returns the answer, of the type that the schema or the choice tells.
@@ -523,6 +542,7 @@ export class Model extends EventEmitter<ModelEvents> {
       logitsProcessor: options.logitsProcessor,
       priority,
       signal,
+      onStart: options.onStart,
     });
   }
 }

@@ -44,13 +44,19 @@ async function findCheckpoint(source: string, options: LoadModelOptions, failure
   });
 }
 
+const downloadKeys = [
+  'cacheDirectory',
+  'token',
+  'endpoint',
+  'connections',
+  'onProgress',
+  'onWarning',
+  'signal',
+] as const satisfies readonly (keyof LoadModelOptions & keyof ResolveModelOptions)[];
+
+/** The options of `loadModel` that say how to download. */
 function downloadOptions(options: LoadModelOptions): ResolveModelOptions {
-  const { cacheDirectory, token, endpoint, onProgress, signal } = options;
-  return {
-    ...(cacheDirectory === undefined ? {} : { cacheDirectory }),
-    ...(token === undefined ? {} : { token }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(onProgress === undefined ? {} : { onProgress }),
-    ...(signal === undefined ? {} : { signal }),
-  };
+  return Object.fromEntries(
+    downloadKeys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]),
+  );
 }

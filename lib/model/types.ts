@@ -1,5 +1,6 @@
 import type { ConversionProgress } from '../convert/types.js';
 import type { PrefixCacheOptions } from '../engine/prefix-cache-options.js';
+import type { ModelWarning } from '../hub/types.js';
 import type { IsolateOptions } from '../isolate/index.js';
 import type { CacheType } from '../native/addon.js';
 import type { AdapterOptions } from './adapters.js';
@@ -111,8 +112,18 @@ export interface LoadModelOptions {
   token?: string;
   /** The hub's address. Default: `HF_ENDPOINT`, then the Hugging Face hub. */
   endpoint?: string;
+  /**
+   * Connections over which a file of 32 MiB or more is downloaded, 1 to 16. Default 4. Servers that do not send parts
+   * of files are asked over one.
+   */
+  connections?: number;
   /** Told about download, conversion and load as they go on. */
   onProgress?: (progress: LoadProgress) => void;
+  /**
+   * Told before a GGUF file of the hub is downloaded that it will not fit this machine's memory, the draft model's
+   * too. It is downloaded all the same. Without a listener nothing is estimated.
+   */
+  onWarning?: (warning: ModelWarning) => void;
   /** Cancels the download or the load. */
   signal?: AbortSignal;
 }

@@ -168,16 +168,17 @@ export interface LocalAddon extends Addon {
     model: ModelHandle,
     token: number,
   ): { readonly text: string; readonly control: boolean; readonly endOfGeneration: boolean };
-  /** Writes the rows of `source` to `target` in another type. Types are the numbers of ggml. */
+  /** Writes the rows of `source` to `target` in another type, on up to so many threads. Types are the numbers of ggml. */
   convertTensorRows(
     sourceType: number,
     targetType: number,
     source: Uint8Array,
     target: Uint8Array,
     rowLength: number,
+    threads: number,
   ): Promise<void>;
   /**
-   * Writes rows (outputs) of a layer to `target` in a type of ggml.
+   * Writes rows (outputs) of a layer to `target` in a type of ggml, on up to so many threads.
    * @returns sums of the squares of the error, and of the weights.
    */
   convertGptqRows(
@@ -185,6 +186,7 @@ export interface LocalAddon extends Addon {
     targetType: number,
     firstRow: number,
     target: Uint8Array,
+    threads: number,
   ): Promise<[errorSquares: number, weightSquares: number]>;
 }
 

@@ -1,5 +1,6 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { makeDirectory } from '../files/make-directory.js';
 import { type WholeFile, writeWholeFile } from '../files/write-whole-file.js';
 
 /** Paths of the files of a split output, as `llama_split_path` in src/llama.cpp makes them. */
@@ -39,15 +40,20 @@ export async function writeOutput(
     const part = parts[index];
     if (part !== undefined) await rename(part, target);
   };
+  const writeParts = async () => {
+    try {
+      await makeDirectory(folder);
+      await write(join(folder, 'part'));
+    } catch (error) {
+      // Before the error is explained, with the room that is left.
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  };
   const writeFrom = async (index: number): Promise<void> => {
     const path = others[index];
-    if (path === undefined) {
-      await mkdir(folder, { recursive: true });
-      await write(join(folder, 'part'));
-      return;
-    }
-    const { neededBytes: _, ...rest } = file;
-    await writeWholeFile(path, rest, async (temporaryPath) => {
+    if (path === undefined) return writeParts();
+    await writeWholeFile(path, { ...file, isRoomSure: true }, async (temporaryPath) => {
       await writeFrom(index + 1);
       await moveFrom(index + 1, temporaryPath);
     });

@@ -156,7 +156,7 @@ const fastifyKinds: Readonly<Record<number, FailureKind>> = {
 };
 
 /** `/messages/0/role` as clients know it: `messages[0].role`. */
-function toParam(instancePath: string): string {
+export function toParam(instancePath: string): string {
   return instancePath
     .slice(1)
     .replaceAll(/\/(\d+)(?=\/|$)/g, '[$1]')

@@ -22,12 +22,14 @@ import { addSecurity } from './security/security.js';
 import { removeStaleSocket } from './security/unix-socket.js';
 import { simpleRoutes, toSimpleError } from './simple/routes.js';
 import { textGenerationInferenceRoutes } from './text-generation-inference/routes.js';
+import { addWebsockets } from './websocket/plugin.js';
 import { websocketRoutes } from './websocket/routes.js';
 import { Work } from './work/work.js';
 
 async function assemble(context: ServerContext): Promise<{ app: FastifyInstance; connections: Connections }> {
   const { settings } = context;
   const { app, connections } = createApp(settings);
+  await addWebsockets(app, settings);
   await addSecurity(app, settings, context.clients);
   handleErrors(app, toSimpleError);
   handleUnknownRoutes(app, toSimpleError);

@@ -61,6 +61,10 @@ class LlamaServer {
     return body;
   }
 
+  get url() {
+    return this.#address;
+  }
+
   residentBytes() {
     return residentBytes(this.#child.pid);
   }
@@ -72,13 +76,14 @@ class LlamaServer {
 }
 
 /** Starts a server and waits for its model. The prompt cache in host memory is off: ours has none. */
-export async function startServer({ model, threads, sequences, contextSize }) {
+export async function startServer({ model, threads, sequences, contextSize, chatTemplate }) {
   const port = await freePort();
   const child = start(toolPath('llama-server'), [
     ...['--model', model, '--threads', String(threads), '--gpu-layers', '0'],
     ...['--parallel', String(sequences), '--ctx-size', String(contextSize), '--kv-unified'],
     ...['--batch-size', '512', '--ubatch-size', '512', '--cache-ram', '0', '--fit', 'off'],
     ...['--host', '127.0.0.1', '--port', String(port), '--no-ui'],
+    ...(chatTemplate === undefined ? [] : ['--chat-template', chatTemplate]),
   ]);
   const server = new LlamaServer(child, port);
   try {

@@ -3,6 +3,7 @@ import { measureServerSharedPrefix } from './llama-server.mjs';
 import { runMeasurement } from './processes.mjs';
 import { createSharedPrompts } from './prompts.mjs';
 import { measureBatchedBench, measurePrefill } from './reference-tools.mjs';
+import { serverSides } from './server-group.mjs';
 import { median } from './statistics.mjs';
 
 const promptTokens = 32;
@@ -197,13 +198,14 @@ async function measureRepeatedPrompt({ model, threads }, [row]) {
 export async function measureGroup(group, rows, settings) {
   if (group === 'repeated-prompt') return measureRepeatedPrompt(settings, rows);
   if (group === 'isolated-start') return measureIsolatedStart(settings);
-  const [, kind = ''] = /^(decode|isolated)-/.exec(group) ?? [undefined, group];
+  const [, kind = ''] = /^(decode|isolated|server)-/.exec(group) ?? [undefined, group];
   const sides =
     {
       decode: decodeSides,
       isolated: isolatedSides,
       grammar: grammarSides,
       peer: peerSides,
+      server: serverSides,
       'shared-prefix': sharedPrefixSides,
     }[kind] ?? prefillSides;
   return inTurn(settings, ...sides(settings, rows));

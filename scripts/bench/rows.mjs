@@ -57,6 +57,42 @@ function addedByIsolation(id, title, goal) {
   };
 }
 
+function serverRow(model, figure, parallel, goal, more) {
+  const requests = parallel === 1 ? '1 request' : `${parallel} requests`;
+  const titles = {
+    throughput: `server, ${requests}`,
+    'first-token': `server, first token, ${requests}, median`,
+  };
+  return {
+    id: `server-${figure === 'throughput' ? '' : `${figure}-`}${parallel === undefined ? '' : `${parallel}-`}${model}`,
+    group: `server-${model}`,
+    model,
+    figure,
+    parallel,
+    title: `${titles[figure]}, ${modelTitles[model]}`,
+    reference: 'llama-server',
+    unit: figure === 'throughput' ? 'tokens/s' : 'ms',
+    better: figure === 'throughput' ? 'higher' : 'lower',
+    goal,
+    ...more,
+  };
+}
+
+const serverRows = [
+  ...[1, 8, 32].map((parallel) => serverRow('0.5b', 'throughput', parallel, 1)),
+  ...[8, 32].map((parallel) => serverRow('0.5b', 'first-token', parallel, parallel === 8 ? 1 : undefined)),
+  serverRow('0.5b', 'shared-prefix', undefined, 0.25, {
+    title: 'server, 8 cold requests with a common 700-word prefix, 0.5B Q4_0',
+    unit: 's',
+  }),
+  serverRow('0.5b', 'memory', undefined, 1.1, {
+    title: 'server, resident memory after all that, 0.5B Q4_0',
+    unit: 'MB',
+  }),
+  ...[1, 8, 32].map((parallel) => serverRow('41m', 'throughput', parallel, parallel === 1 ? 1 : 1.4)),
+  serverRow('41m', 'first-token', 8, 1),
+];
+
 /**
  * All rows. `goal` bounds the ratio of ours over the reference, from below where `better` is `higher`, else from above;
  * with `absolute` it bounds our figure itself. `unavailable` says why a row cannot be measured yet.
@@ -153,6 +189,7 @@ export const rows = [
   isolatedRow('41m', 8, 0.9),
   addedByIsolation('isolated-load', 'added to a load by isolation, worst of all runs', 150),
   addedByIsolation('isolated-first-token', 'added to the first token by isolation, worst of all runs', 0.5),
+  ...serverRows,
 ];
 
 /** The rows whose id is, or begins with, one of the given names; all without names. */

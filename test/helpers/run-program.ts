@@ -16,11 +16,13 @@ export interface ProgramResult {
 /**
  * Runs a small ES module in a Node.js process of its own. It may import the compiled library as `llama-native`.
  * @param source the module's text; `MODEL` in its environment is the path given.
+ * @param launcher words of a command that starts the program whose words follow.
  */
 export async function runProgram(
   source: string,
   model: string,
   nodeArguments: readonly string[] = [],
+  launcher: readonly string[] = [],
 ): Promise<ProgramResult> {
   // Inside the package, so that the package's own name resolves to it.
   const directory = await mkdtemp(join(root, 'dist', 'program-'));
@@ -28,7 +30,8 @@ export async function runProgram(
   await writeFile(file, source);
   try {
     return await new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [...nodeArguments, file], {
+      const [command = '', ...words] = [...launcher, process.execPath, ...nodeArguments, file];
+      const child = spawn(command, words, {
         cwd: directory, // what it writes goes with it
         env: { ...process.env, MODEL: model, NODE_OPTIONS: '' },
       });

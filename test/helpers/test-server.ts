@@ -6,6 +6,8 @@ import { testModelPath } from './model.js';
 export interface TestServer {
   readonly server: Server;
   readonly url: string;
+  /** Where it speaks gRPC, if it does. */
+  readonly grpcAddress: string;
   /** Posts JSON; the answer is not read yet. */
   readonly post: (
     path: string,
@@ -25,10 +27,11 @@ export async function startTestServer(options: Partial<ServerOptions> = {}): Pro
     ...options,
     load: { isolate: false, contextSize: 2048, threads: 2, ...options.load },
   });
-  const { url } = await server.listen();
+  const { url, grpcPort } = await server.listen();
   return {
     server,
     url,
+    grpcAddress: `127.0.0.1:${grpcPort}`,
     post: (path, body, headers = {}) =>
       fetch(`${url}${path}`, {
         method: 'POST',

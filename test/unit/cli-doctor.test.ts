@@ -9,6 +9,7 @@ import { checkMemory, checkNode, isSupportedNodeVersion } from '../../lib/cli/do
 import type { Library } from '../../lib/cli/library.js';
 import { runCommandLine } from '../../lib/cli/program.js';
 import { createError } from '../../lib/errors.js';
+import { fetchByEnvironment } from '../../lib/hub/proxy.js';
 import { resolveEndpoint } from '../../lib/hub/settings.js';
 import { createTestContext } from '../helpers/cli-context.js';
 
@@ -50,6 +51,7 @@ const healthy: Partial<Library> = {
   resolveCacheDirectory: () => join(tmpdir(), 'llama-native-none', 'hub'),
   listCachedModels: async () => [],
   resolveEndpoint: () => unreachable,
+  fetchByEnvironment,
 };
 
 async function doctor(library: Partial<Library>, ...programArguments: string[]) {

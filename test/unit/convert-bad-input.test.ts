@@ -2,6 +2,7 @@ import { cp, type FileHandle, mkdtemp, open, readdir, readFile, rm, writeFile } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { supportedClassNames } from '../../lib/convert/architectures/index.js';
 import {
   parseSafetensorsHeader,
   prefixLength,
@@ -186,12 +187,23 @@ test('an index that leads out of the folder is refused', async () => {
   expect(await failureOf(folder)).toMatchObject({ code: 'CHECKPOINT_INVALID' });
 });
 
-test('an unknown architecture is named with those that are supported', async () => {
+test.each([
+  'MambaForCausalLM',
+  'MixtralForCausalLM',
+  'GemmaForCausalLM',
+  'RobertaModel',
+  'XLMRobertaForSequenceClassification',
+  'Qwen3ForSequenceClassification',
+])('%s is refused by its name, with all that are supported and where else to look', async (architecture) => {
   const folder = await copy();
-  await changeConfig(folder, { architectures: ['MambaForCausalLM'] });
-  const failure = await failureOf(folder);
-  expect(failure.code).toBe('CHECKPOINT_UNSUPPORTED');
-  expect(failure.message).toMatch(/LlamaForCausalLM.*Qwen3ForCausalLM.*MambaForCausalLM/);
+  await changeConfig(folder, { architectures: [architecture] });
+  const call = convert(folder, join(folder, 'out.gguf'));
+  const error = await call.catch((reason: unknown) => reason as LlamaNativeError);
+  expect(error).toMatchObject({ code: 'CHECKPOINT_UNSUPPORTED', details: { architecture } });
+  const { message } = error as LlamaNativeError;
+  for (const name of [architecture, ...supportedClassNames]) expect(message).toContain(name);
+  expect(message).toMatch(/GGUF file of it on the hub.*convert_hf_to_gguf/);
+  expect(supportedClassNames.length).toBeGreaterThan(8);
 });
 
 test.each([
@@ -261,4 +273,5 @@ test('an output that exists or is an input is refused', async () => {
 test('unknown options and types are refused by name', async () => {
   await expect(convert(whole, 'out.gguf', { tpye: 'f16' } as never)).rejects.toThrow(/tpye/);
   await expect(convert(whole, 'out.gguf', { type: 'q4_0' } as never)).rejects.toThrow(/f32, f16, bf16, q8_0/);
+  await expect(convert(whole, 'out.gguf', { threads: 0 })).rejects.toThrow(/from 1 to 512 for threads/);
 });

@@ -42,7 +42,11 @@ async function convertLayer(layer: QuantizedLayer, layout: GptqLayout, type?: 'f
   try {
     const settings = await readGptqSettings(checkpoint);
     if (settings === undefined) throw new Error('no settings');
-    const { sources, results } = await gptqTensors(checkpoint, settings, { type, requantize: undefined });
+    const { sources, results } = await gptqTensors(checkpoint, settings, {
+      type,
+      requantize: undefined,
+      threads: 3,
+    });
     const [source] = sources;
     if (source === undefined || sources.length !== 1) throw new Error('expected one tensor');
     expect(source.shape).toEqual([outputs, inputs]);
@@ -167,4 +171,72 @@ describe('zeros', () => {
     expect([...unpackZeros(stored, 4, 'words-minus-one')]).toEqual(zeros);
     expect([...unpackZeros(Uint32Array.of(word), 4, 'plain')]).toEqual(zeros);
   });
+
+  test('of GPTQModel come back from words of any zeros, of 4 bits and of 8', () => {
+    const random = randomNumbers(7);
+    for (const bits of [4, 8] as const) {
+      const zeros = Array.from({ length: 4096 / bits }, () => Math.floor(random() * 2 ** bits));
+      // GPTQModel's writer: `qzeros -= 0x11111111` over int32, which wraps around.
+      const words = packedBy((zero) => zero, zeros, bits).map((word) => word - wordOfOnes(bits));
+      expect([...unpackZeros(words, bits, 'words-minus-one')]).toEqual(zeros);
+    }
+  });
+
+  test('of AutoGPTQ come back up to the first zero that is 0 in a word; behind it nothing is left of them', () => {
+    const stored = packedBy(
+      (zero) => (zero - 1) >>> 0,
+      [5, 0, 7, 8, 3, 9, 2, 1, 15, 14, 1, 2, 3, 4, 5, 6],
+      4,
+    );
+    // What NumPy makes of them on x86: -1 becomes 32 ones, which are put over all that follow.
+    expect([...stored].map((word) => word.toString(16))).toEqual(['fffffff4', '543210de']);
+    expect([...unpackZeros(stored, 4, 'minus-one')]).toEqual([
+      ...[5, 0, 0, 0, 0, 0, 0, 0],
+      ...[15, 14, 1, 2, 3, 4, 5, 6],
+    ]);
+  });
+
+  test.each([
+    ['AutoGPTQ, which leaves no name', {}, 'minus-one'],
+    ['GPTQModel', { meta: { quantizer: ['gptqmodel:1.4.5'] } }, 'words-minus-one'],
+    ['GPTQModel as one text', { meta: { quantizer: 'GPTQModel:0.9.11' } }, 'words-minus-one'],
+    [
+      'GPTQModel through Optimum',
+      { meta: { quantizer: ['optimum:1.24.0', 'gptqmodel:2.2.0'] } },
+      'words-minus-one',
+    ],
+    ['another program', { meta: { quantizer: ['intel/auto-round:0.4.5'] } }, 'minus-one'],
+    ['GPTQModel, as they are', { format: 'gptq_v2', meta: { quantizer: ['gptqmodel:1.4.5'] } }, 'plain'],
+  ])('are read as %s stores them', async (_, values, zeroFormat) => {
+    const settings = { bits: 4, group_size: 128, quant_method: 'gptq', format: 'gptq', ...values };
+    const checkpoint = { folder: parent, config: { quantization_config: settings }, tensors: new Map() };
+    expect(await readGptqSettings(checkpoint as unknown as Checkpoint)).toMatchObject({ zeroFormat });
+  });
+
+  test('without a 0 among them are the same for both writers, so it does not matter who wrote them', () => {
+    const random = randomNumbers(8);
+    for (const bits of [4, 8] as const) {
+      const zeros = Array.from({ length: 4096 / bits }, () => 1 + Math.floor(random() * (2 ** bits - 1)));
+      const ofAutoGptq = packedBy((zero) => (zero - 1) >>> 0, zeros, bits);
+      const ofGptqModel = packedBy((zero) => zero, zeros, bits).map((word) => word - wordOfOnes(bits));
+      expect(ofAutoGptq).toEqual(ofGptqModel);
+      expect([...unpackZeros(ofAutoGptq, bits, 'minus-one')]).toEqual(zeros);
+      expect([...unpackZeros(ofAutoGptq, bits, 'words-minus-one')]).toEqual(zeros);
+    }
+  });
 });
+
+/** Packs as both programs do: each number shifted to its place and put over what is in the word, unmasked. */
+function packedBy(encode: (zero: number) => number, zeros: readonly number[], bits: 4 | 8): Uint32Array {
+  const perWord = 32 / bits;
+  const words = new Uint32Array(zeros.length / perWord);
+  for (const [index, zero] of zeros.entries()) {
+    const word = Math.floor(index / perWord);
+    words[word] = (words[word] as number) | (encode(zero) << ((index % perWord) * bits));
+  }
+  return words;
+}
+
+function wordOfOnes(bits: 4 | 8): number {
+  return bits === 4 ? 0x11111111 : 0x01010101;
+}

@@ -123,7 +123,7 @@ async function printComparison(context: CommandContext, comparison: Comparison):
   const columns = [
     { title: '' },
     { title: 'FILE' },
-    ...['SIZE', 'MEMORY', 'PREFILL', 'DECODE', 'PERPLEXITY', 'LOSS', 'KL', 'SAME TOP'].map((title) => ({
+    ...['SIZE', 'MEMORY', 'PREFILL', 'DECODE', 'PERPLEXITY', 'GROWTH', 'KL', 'SAME TOP'].map((title) => ({
       title,
       ...right,
     })),
@@ -133,7 +133,8 @@ async function printComparison(context: CommandContext, comparison: Comparison):
   context.output.write(`\n${comparison.advice}\n`);
   if (comparison.plotPath !== undefined) context.output.write(`${comparison.plotPath}\n`);
   const { chunks, contextSize, rounds } = comparison;
-  const how = `${chunks} chunks of ${contextSize} tokens; speeds in tokens a second, medians of ${rounds}`;
+  const times = rounds === 1 ? 'measured once' : `medians of ${rounds}`;
+  const how = `${chunks} chunks of ${contextSize} tokens; speeds in tokens a second, ${times}`;
   writeNote(context, `${how}. → recommended, * no file is smaller and nearer to the reference.`);
 }
 

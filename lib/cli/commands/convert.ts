@@ -1,13 +1,15 @@
+import { availableParallelism } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { ConvertOptions, ConvertResult, GptqLayerResult, RequantizeType } from '../../index.js';
 import { type CommandContext, writeJson, writeNote } from '../context.js';
-import { addSourceOptions, type SourceOptions, withoutUndefined } from '../options.js';
+import { addSourceOptions, numberOption, type SourceOptions, withoutUndefined } from '../options.js';
 import { createConvertDisplay } from '../terminal/convert-display.js';
 import { formatBytes } from '../terminal/format.js';
 
 interface CommandOptions extends SourceOptions {
   type?: 'f32' | 'f16' | 'bf16' | 'q8_0';
   requantize?: RequantizeType;
+  threads?: number;
   preTokenizer?: string;
   overwrite?: boolean;
   json?: boolean;
@@ -41,6 +43,13 @@ export function addConvertCommand(program: Command, context: CommandContext): vo
         'f16',
       ]),
     )
+    .addOption(
+      numberOption('--threads <count>', `threads that convert (default: ${availableParallelism()})`, {
+        minimum: 1,
+        maximum: 512,
+        isInteger: true,
+      }),
+    )
     .option('--pre-tokenizer <name>', "llama.cpp's name for how texts are cut, where it cannot be found out")
     .option('--overwrite', 'replace a file that is there already')
     .option('--json', 'print the result as JSON');
@@ -57,9 +66,9 @@ async function convert(
 ): Promise<void> {
   const library = await context.loadLibrary();
   const display = await createConvertDisplay(context.notes);
-  const { type, requantize, preTokenizer, overwrite, cacheDirectory, endpoint } = options;
+  const { type, requantize, threads, preTokenizer, overwrite, cacheDirectory, endpoint } = options;
   const convertOptions: ConvertOptions = {
-    ...withoutUndefined({ type, requantize, preTokenizer, overwrite, cacheDirectory, endpoint }),
+    ...withoutUndefined({ type, requantize, threads, preTokenizer, overwrite, cacheDirectory, endpoint }),
     onProgress: display.update,
     signal: context.interrupts.signal,
   };

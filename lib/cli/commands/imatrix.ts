@@ -1,18 +1,10 @@
 import type { Command } from 'commander';
-import type { ImatrixResult, Model } from '../../index.js';
+import type { ImatrixResult } from '../../index.js';
 import { type CommandContext, writeJson, writeNote } from '../context.js';
-import {
-  addTextOptions,
-  countOption,
-  describeEvaluation,
-  formatEstimate,
-  readText,
-  type TextOptions,
-} from '../evaluation-options.js';
-import { openModel } from '../open-model.js';
+import { evaluateModel } from '../evaluate-model.js';
+import { addTextOptions, countOption, formatEstimate, type TextOptions } from '../evaluation-options.js';
 import { addModelOptions, type ModelOptions, withoutUndefined } from '../options.js';
 import { formatDuration } from '../terminal/format.js';
-import { createStepDisplay } from '../terminal/step-display.js';
 
 interface ImatrixCommandOptions extends ModelOptions, TextOptions {
   output: string;
@@ -57,33 +49,15 @@ async function compute(
   source: string | undefined,
   options: ImatrixCommandOptions,
 ): Promise<void> {
-  const text = await readText(context, options);
-  const library = await context.loadLibrary();
-  const model = await openModel(context, source, options);
-  const display = await createStepDisplay(context.notes);
-  try {
-    const { output, chunkSize, chunks, from, saveEvery, includeOutput, overwrite, text: path } = options;
-    const result = await library.imatrix(model as Model, text, {
+  const { output, from, saveEvery, includeOutput, text: dataset } = options;
+  const result = await evaluateModel(context, source, options, ({ library, model, text, options: common }) =>
+    library.imatrix(model, text, {
+      ...common,
       output,
-      ...withoutUndefined({
-        contextSize: chunkSize,
-        chunks,
-        from,
-        saveEvery,
-        includeOutput,
-        overwrite,
-        dataset: path,
-      }),
-      onProgress: (progress) =>
-        display.update('Reading', progress.completed / progress.total, describeEvaluation(progress)),
-      signal: context.interrupts.signal,
-    });
-    display.finish();
-    report(context, result, options.json === true);
-  } finally {
-    display.finish();
-    await model.close();
-  }
+      ...withoutUndefined({ from, saveEvery, includeOutput, dataset }),
+    }),
+  );
+  report(context, result, options.json === true);
 }
 
 function report(context: CommandContext, result: ImatrixResult, asJson: boolean): void {

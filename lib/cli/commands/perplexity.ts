@@ -1,19 +1,16 @@
 import type { Command } from 'commander';
-import type { Model, PerplexityResult } from '../../index.js';
+import type { PerplexityResult } from '../../index.js';
 import { type CommandContext, writeJson, writeNote } from '../context.js';
+import { evaluateModel } from '../evaluate-model.js';
 import {
   addTextOptions,
   countOption,
-  describeEvaluation,
   formatEstimate,
   formatShare,
-  readText,
   type TextOptions,
 } from '../evaluation-options.js';
-import { openModel } from '../open-model.js';
 import { addModelOptions, type ModelOptions, withoutUndefined } from '../options.js';
 import { formatDuration } from '../terminal/format.js';
-import { createStepDisplay } from '../terminal/step-display.js';
 
 interface PerplexityCommandOptions extends ModelOptions, TextOptions {
   stride?: number;
@@ -48,32 +45,21 @@ async function measure(
   source: string | undefined,
   options: PerplexityCommandOptions,
 ): Promise<void> {
-  const text = await readText(context, options);
-  const library = await context.loadLibrary();
-  const model = await openModel(context, source, options);
-  const display = await createStepDisplay(context.notes);
-  try {
-    const { chunkSize, chunks, stride, reference, saveLogProbabilities, overwrite } = options;
-    const result = await library.perplexity(model as Model, text, {
-      ...withoutUndefined({
-        contextSize: chunkSize,
-        chunks,
-        stride,
-        reference,
-        saveLogProbabilities,
-        overwrite,
+  const { stride, reference, saveLogProbabilities } = options;
+  const { path, result } = await evaluateModel(
+    context,
+    source,
+    options,
+    async ({ library, model, text, options: common }) => ({
+      path: model.path,
+      result: await library.perplexity(model, text, {
+        ...common,
+        ...withoutUndefined({ stride, reference, saveLogProbabilities }),
       }),
-      onProgress: (progress) =>
-        display.update('Reading', progress.completed / progress.total, describeEvaluation(progress)),
-      signal: context.interrupts.signal,
-    });
-    display.finish();
-    if (options.json === true) writeJson(context, { model: model.path, ...result });
-    else await printResult(context, result);
-  } finally {
-    display.finish();
-    await model.close();
-  }
+    }),
+  );
+  if (options.json === true) writeJson(context, { model: path, ...result });
+  else await printResult(context, result);
 }
 
 async function printResult(context: CommandContext, result: PerplexityResult): Promise<void> {

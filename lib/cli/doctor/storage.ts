@@ -56,7 +56,8 @@ export async function checkHub(
   signal: AbortSignal,
 ): Promise<Check> {
   const name = 'Hub';
-  const remedy = 'check the network, or set HF_ENDPOINT to a mirror. Models on this machine work without it.';
+  const remedy =
+    'check the network and HTTPS_PROXY, or set HF_ENDPOINT to a mirror. Models on this machine work without it.';
   try {
     const endpoint = library.resolveEndpoint(undefined);
     if (/^(1|true|yes|on)$/i.test(environment.HF_HUB_OFFLINE ?? '')) {
@@ -67,7 +68,7 @@ export async function checkHub(
         remedy: 'unset HF_HUB_OFFLINE to download models.',
       };
     }
-    const problem = await ask(endpoint, signal);
+    const problem = await ask(library, endpoint, signal);
     return problem === undefined
       ? { name, status: 'ok', detail: `${endpoint} answers`, facts: { endpoint, isReachable: true } }
       : {
@@ -83,10 +84,10 @@ export async function checkHub(
 }
 
 /** Any answer, even a refusal, shows that the way there is open. Returns what stood in it. */
-async function ask(endpoint: string, signal: AbortSignal): Promise<string | undefined> {
+async function ask(library: Library, endpoint: string, signal: AbortSignal): Promise<string | undefined> {
   const timeout = AbortSignal.timeout(hubTimeoutMs);
   try {
-    const response = await fetch(endpoint, {
+    const response = await library.fetchByEnvironment(endpoint, {
       method: 'HEAD',
       redirect: 'manual',
       signal: AbortSignal.any([signal, timeout]),

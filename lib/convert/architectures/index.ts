@@ -31,7 +31,8 @@ export function familyOf(className: string, folder: string): Family {
   if (family !== undefined) return family;
   throw unsupportedCheckpoint(
     folder,
-    `expected one of ${supportedClassNames.join(', ')} as its architecture, received ${className.slice(0, 100)}.`,
+    `expected one of ${supportedClassNames.join(', ')} as its architecture, received ${className.slice(0, 100)}. ` +
+      "Look for a GGUF file of it on the hub, or make one with llama.cpp's convert_hf_to_gguf.py.",
     { architecture: className, supported: supportedClassNames },
   );
 }

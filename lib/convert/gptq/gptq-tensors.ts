@@ -22,6 +22,8 @@ export interface GptqOptions {
   readonly type: ConvertType | undefined;
   /** Type of the layers where it is not. */
   readonly requantize: RequantizeType | undefined;
+  /** Most threads that work on a layer. */
+  readonly threads: number;
 }
 
 interface PlannedLayer {
@@ -39,7 +41,7 @@ export async function gptqTensors(
   settings: GptqSettings,
   options: GptqOptions,
 ): Promise<GptqTensors> {
-  const { type, requantize = defaultRequantizeType } = options;
+  const { type, requantize = defaultRequantizeType, threads } = options;
   const planned: PlannedLayer[] = [];
   for (const layer of await findLayers(checkpoint, settings)) {
     const words = await readWords(checkpoint, layer.zeros.name);
@@ -48,7 +50,7 @@ export async function gptqTensors(
     planned.push({ layer, target, deviation: { errorSquares: 0, weightSquares: 0 } });
   }
   const layers = planned.map((plan) => ({
-    ...layerSource(checkpoint, plan.layer, settings.zeroFormat, plan.target, plan.deviation),
+    ...layerSource(checkpoint, plan.layer, settings.zeroFormat, plan.target, plan.deviation, threads),
     result: () => resultOf(plan),
   }));
   const others = await otherTensors(checkpoint, planned);

@@ -23,6 +23,7 @@ export function layerSource(
   format: ZeroFormat,
   target: LayerTarget,
   deviation: Deviation,
+  threads: number,
 ): SourceTensor {
   const type = tensorTypeByName(target.type) as TensorType;
   const rowBytes = rowsByteSize(target.type, layer.inputs, 1);
@@ -39,6 +40,7 @@ export function layerSource(
         type.id,
         start / rowBytes,
         bytes,
+        threads,
       );
       deviation.errorSquares += errorSquares;
       deviation.weightSquares += weightSquares;

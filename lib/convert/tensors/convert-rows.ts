@@ -34,13 +34,15 @@ export async function convertTensorRows(
   return target;
 }
 
-/** As {@link convertTensorRows}, into memory that is there already and has the right size. */
+/** As {@link convertTensorRows}, into memory that is there already and has the right size, on up to so many threads. */
 export async function convertTensorRowsInto(
   sourceType: string,
   targetType: string,
   source: Uint8Array,
   target: Uint8Array,
   rowLength: number,
+  threads = 1,
 ): Promise<void> {
-  await getAddon().convertTensorRows(typeOf(sourceType).id, typeOf(targetType).id, source, target, rowLength);
+  const [sourceId, targetId] = [typeOf(sourceType).id, typeOf(targetType).id];
+  await getAddon().convertTensorRows(sourceId, targetId, source, target, rowLength, threads);
 }

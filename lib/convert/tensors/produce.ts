@@ -1,5 +1,6 @@
 import { convertTensorRows, convertTensorRowsInto, rowsByteSize } from './convert-rows.js';
-import { type BufferRole, PieceMemory } from './piece-memory.js';
+import type { MakePiece } from './piece-line.js';
+import type { BufferRole, PieceMemory } from './piece-memory.js';
 import type { SourceTensor } from './source-tensor.js';
 import type { TensorChange } from './tensor-plan.js';
 
@@ -8,6 +9,8 @@ export interface Production {
   readonly source: SourceTensor;
   readonly change: TensorChange | undefined;
   readonly targetType: string;
+  /** Most threads that convert a piece. */
+  readonly threads: number;
 }
 
 /** Rows of the source that are worked on together. */
@@ -16,33 +19,16 @@ interface Piece {
   readonly rowCount: number;
 }
 
-/** Long enough that calls cost nothing, short enough that a few of them are little memory. */
-const pieceBytes = 8 << 20;
+/** Long enough that calls cost little, short enough to be written while it is still in the processor's cache. */
+const pieceBytes = 1 << 20;
+/** Of layers that were quantized, whose rows are work for all threads. */
+const layerPieceBytes = 8 << 20;
 
-/**
- * The bytes of a tensor in its new type. While one piece is written, the next one is made; a piece is overwritten after
- * the next one was taken.
- */
-export async function* produceTensor(
-  production: Production,
-  memory = new PieceMemory(),
-): AsyncGenerator<Uint8Array> {
-  const pieces = cut(production);
-  const make = (index: number) => {
-    const piece = pieces[index];
-    return piece === undefined
-      ? undefined
-      : makePiece(production, piece, (role, length) => memory.take(index, role, length));
-  };
-  let next = make(0);
-  // A failure of the piece after the one that fails to be written is nobody's.
-  next?.catch(() => {});
-  for (let index = 0; next !== undefined; index++) {
-    const made: Uint8Array = await next;
-    next = make(index + 1);
-    next?.catch(() => {});
-    yield made;
-  }
+/** The pieces of a tensor in its new type, in their order: each is read, changed and converted when it is made. */
+export function piecesOf(production: Production, memory: PieceMemory): MakePiece[] {
+  return cut(production).map(
+    (piece) => (slot) => makePiece(production, piece, (role, length) => memory.take(slot, role, length)),
+  );
 }
 
 /** Length of a row and number of rows. Vectors whose elements are moved are as many rows of one element. */
@@ -61,7 +47,8 @@ function cut(production: Production): Piece[] {
   // A piece is whole heads, where rows move within them.
   const unit = change?.kind === 'pair-rotated-rows' ? rowCount / change.heads : 1;
   const unitBytes = rowsByteSize(source.type, rowLength, unit);
-  const rows = unit * Math.max(1, Math.floor(pieceBytes / Math.max(1, unitBytes)));
+  const bytes = source.result === undefined ? pieceBytes : layerPieceBytes;
+  const rows = unit * Math.max(1, Math.floor(bytes / Math.max(1, unitBytes)));
   const pieces: Piece[] = [];
   for (let row = 0; row < count; row += rows) {
     pieces.push({ firstRow: first + row, rowCount: Math.min(rows, count - row) });
@@ -72,7 +59,7 @@ function cut(production: Production): Piece[] {
 type TakeBuffer = (role: BufferRole, length: number) => Buffer;
 
 async function makePiece(production: Production, piece: Piece, take: TakeBuffer): Promise<Uint8Array> {
-  const { source, change, targetType } = production;
+  const { source, change, targetType, threads } = production;
   const { rowLength, rowCount: allRows } = rowsOf(production);
   const rowBytes = rowsByteSize(source.type, rowLength, 1);
   let bytes: Uint8Array = take('read', piece.rowCount * rowBytes);
@@ -83,7 +70,7 @@ async function makePiece(production: Production, piece: Piece, take: TakeBuffer)
   if (change?.kind === 'add') return addToEach(bytes, source.type, targetType, rowLength, change.value);
   if (source.type === targetType) return bytes;
   const target = take('convert', rowsByteSize(targetType, rowLength, piece.rowCount));
-  await convertTensorRowsInto(source.type, targetType, bytes, target, rowLength);
+  await convertTensorRowsInto(source.type, targetType, bytes, target, rowLength, threads);
   return target;
 }
 

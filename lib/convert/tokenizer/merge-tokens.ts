@@ -71,11 +71,15 @@ function specialContents(files: TokenizerFiles): Set<string> {
   return contents;
 }
 
+function withoutSpaces(part: string): string {
+  return part.includes(' ') ? part.replaceAll(' ', '\u0120') : part;
+}
+
 /** Merges as GGUF has them: two parts with a space between; spaces within are written as in GPT-2. */
 export function mergeTexts(files: TokenizerFiles): string[] {
   const { model } = files;
   if (model !== undefined && model.merges.length > 0) {
-    return model.merges.map((pair) => pair.map((part) => part.replaceAll(' ', '\u0120')).join(' '));
+    return model.merges.map(([first, second]) => `${withoutSpaces(first)} ${withoutSpaces(second)}`);
   }
   return files.mergeLines
     .filter((line, index) => !(index === 0 && line.startsWith('#')))

@@ -10,7 +10,10 @@ export interface TemplateTokens {
   readonly kinds: readonly string[];
 }
 
-/** Reads which tokens are put around texts. Source: `SpecialVocab` in gguf-py/gguf/vocab.py. */
+/**
+ * Reads which tokens are put around texts. Source: `SpecialVocab` in gguf-py/gguf/vocab.py, whose outcome the tests
+ * compare in some hundreds of cases.
+ */
 export function findTemplateTokens(files: TokenizerFiles, kinds: readonly string[]): TemplateTokens {
   const reader = new TemplateReader(files.config, kinds);
   if (files.json !== undefined) {
@@ -30,9 +33,12 @@ class TemplateReader implements TemplateTokens {
   readonly areAdded = new Map<string, boolean>();
   readonly config: Record<string, unknown> | undefined;
   kinds: readonly string[];
+  /** Without tokenizer_config.json: what closed a text, until a processor says otherwise. */
+  #end: string | undefined;
 
   constructor(config: JsonObject | undefined, kinds: readonly string[]) {
-    this.config = config === undefined ? undefined : { ...config };
+    // One that says nothing is none.
+    this.config = config === undefined || Object.keys(config).length === 0 ? undefined : { ...config };
     this.kinds = kinds;
   }
 
@@ -60,10 +66,9 @@ class TemplateReader implements TemplateTokens {
     const pieces = Array.isArray(single) && single.length > 1 ? single : [];
     const first = specialOf(pieces[0]);
     const last = specialOf(pieces.at(-1));
-    const before = { bos: this.config?.bos_token, eos: this.config?.eos_token };
     if (first !== undefined) this.#readFirst(first);
     if (last !== undefined) this.#readLast(last);
-    if (Array.isArray(pair) && pair.length > 0) this.#readPair(pair, first, last, before.eos);
+    if (Array.isArray(pair) && pair.length > 0) this.#readPair(pair, first, last);
   }
 
   #readFirst(first: string): void {
@@ -82,6 +87,7 @@ class TemplateReader implements TemplateTokens {
   /** What closes every text is its end; the token that was called so then ends a turn. */
   #readLast(last: string): void {
     const { config } = this;
+    this.#end = last;
     if (config !== undefined && last !== config.eos_token) {
       const kind = this.kinds.includes('eot') ? 'eom' : 'eot';
       if (!this.kinds.includes(kind)) {
@@ -94,12 +100,7 @@ class TemplateReader implements TemplateTokens {
   }
 
   /** Whether something stands between two texts. */
-  #readPair(
-    pair: readonly unknown[],
-    first: string | undefined,
-    last: string | undefined,
-    eos: unknown,
-  ): void {
+  #readPair(pair: readonly unknown[], first: string | undefined, last: string | undefined): void {
     const start = first !== undefined && specialOf(pair[0]) === first ? 1 : 0;
     const stop = last !== undefined && specialOf(pair.at(-1)) === last ? -1 : pair.length;
     const inner = pair.slice(start, stop);
@@ -108,7 +109,7 @@ class TemplateReader implements TemplateTokens {
     if (between.length === 0) return;
     const separators = [
       this.config?.sep_token,
-      this.config === undefined ? (last ?? eos) : this.config.eos_token,
+      this.config === undefined ? this.#end : this.config.eos_token,
     ];
     const isSeparator = (piece: unknown) => {
       const special = specialOf(piece);

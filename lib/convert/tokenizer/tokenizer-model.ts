@@ -40,7 +40,7 @@ export function readTokenizerModel(path: string, json: JsonObject): TokenizerMod
     vocabulary,
     merges: readMerges(path, model.merges),
     addedTokens,
-    allTokens: new Map([...vocabulary, ...addedTokens.map(({ content, id }) => [content, id] as const)]),
+    allTokens: withAdded(vocabulary, addedTokens),
     byteFallback: model.byte_fallback === true,
     ignoreMerges: model.ignore_merges === true,
     fuseUnknown: model.fuse_unk === true,
@@ -58,18 +58,29 @@ function isId(value: unknown): value is number {
 }
 
 function readVocabulary(path: string, vocabulary: unknown): Map<string, number> {
-  const entries = Array.isArray(vocabulary)
-    ? vocabulary.map((entry, id) => [Array.isArray(entry) ? entry[0] : entry, id] as const)
-    : Object.entries(isJsonObject(vocabulary) ? vocabulary : {});
   const result = new Map<string, number>();
-  for (const [token, id] of entries) {
+  const add = (token: unknown, id: unknown) => {
     if (typeof token !== 'string' || !isId(id)) {
       throw invalidCheckpoint(path, `expected tokens with whole numbers in its vocabulary, received ${id}.`);
     }
     result.set(token, id);
+  };
+  if (Array.isArray(vocabulary)) {
+    for (const [id, entry] of vocabulary.entries()) add(Array.isArray(entry) ? entry[0] : entry, id);
+  } else if (isJsonObject(vocabulary)) {
+    for (const token of Object.keys(vocabulary)) add(token, vocabulary[token]);
   }
   if (result.size === 0) throw invalidCheckpoint(path, 'its vocabulary is empty. Download the file again.');
   return result;
+}
+
+function withAdded(
+  vocabulary: ReadonlyMap<string, number>,
+  added: readonly AddedToken[],
+): Map<string, number> {
+  const all = new Map(vocabulary);
+  for (const { content, id } of added) all.set(content, id);
+  return all;
 }
 
 function readAddedTokens(path: string, tokens: unknown): AddedToken[] {

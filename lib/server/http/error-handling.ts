@@ -4,9 +4,23 @@ import { type Failure, RequestError, toFailure } from '../failures.js';
 /** Puts a failure into the shape of an API. */
 export type FailureShape = (failure: Failure, request: FastifyRequest) => object;
 
-function answerFailure(reply: FastifyReply, request: FastifyRequest, failure: Failure, shape: FailureShape) {
+/** The status of a failure, where an API answers with another one than most. */
+export type FailureStatus = (failure: Failure, request: FastifyRequest) => number;
+
+const usualStatus: FailureStatus = ({ status }) => status;
+
+function answerFailure(
+  reply: FastifyReply,
+  request: FastifyRequest,
+  failure: Failure,
+  shape: FailureShape,
+  status: FailureStatus = usualStatus,
+) {
   if (failure.retryAfterSeconds !== undefined) reply.header('retry-after', failure.retryAfterSeconds);
-  return reply.code(failure.status).type('application/json; charset=utf-8').send(shape(failure, request));
+  return reply
+    .code(status(failure, request))
+    .type('application/json; charset=utf-8')
+    .send(shape(failure, request));
 }
 
 /** What a client is told of an error, which is logged where it is the server's own trouble. */
@@ -18,10 +32,10 @@ export function reportFailure(request: FastifyRequest, error: unknown): Failure 
   return failure;
 }
 
-/** Answers failures of an API's routes in the API's own shape. */
-export function handleErrors(app: FastifyInstance, shape: FailureShape): void {
+/** Answers failures of an API's routes in the API's own shape, and with its own status codes if it has some. */
+export function handleErrors(app: FastifyInstance, shape: FailureShape, status?: FailureStatus): void {
   app.setErrorHandler((error, request, reply) =>
-    answerFailure(reply, request, reportFailure(request, error), shape),
+    answerFailure(reply, request, reportFailure(request, error), shape, status),
   );
 }
 

@@ -18,6 +18,7 @@ function causeNames(body: ChatBody): CauseNames {
     input: 'messages',
     format: body.json_schema ? 'json_schema' : 'response_format',
     maxTokens: typeof body.max_completion_tokens === 'number' ? 'max_completion_tokens' : 'max_tokens',
+    tokens: 'logit_bias',
   };
 }
 

@@ -122,9 +122,14 @@ async function answerStream(plan: CompletionPlan, place: WorkPlace, stream: Late
   }
 }
 
-function nameCompletionCause(error: unknown, { json_schema: schema }: CompletionBody): unknown {
-  const format = schema ? 'json_schema' : 'response_format';
-  return nameCause(error, { input: 'prompt', format, maxTokens: 'max_tokens' });
+function nameCompletionCause(error: unknown, { prompt, json_schema: schema }: CompletionBody): unknown {
+  const hasTokens = Array.isArray(prompt) && prompt.some((item) => typeof item !== 'string');
+  return nameCause(error, {
+    input: 'prompt',
+    format: schema ? 'json_schema' : 'grammar',
+    maxTokens: 'max_tokens',
+    tokens: hasTokens ? 'prompt' : 'logit_bias',
+  });
 }
 
 /** `POST /v1/completions`. */

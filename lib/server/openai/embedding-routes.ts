@@ -118,7 +118,7 @@ export function embeddingRoutes(context: ServerContext): FastifyPluginAsyncTypeb
             ...(await embed(model, plan, signal)),
           }));
         } catch (error) {
-          throw nameCause(error, { input: 'input', format: 'input', maxTokens: 'input' });
+          throw nameCause(error, { input: 'input', format: 'input', maxTokens: 'input', tokens: 'input' });
         }
       },
     );

@@ -34,6 +34,8 @@ export interface CauseNames {
   /** What the answer's form comes from: `response_format` or `text.format`. */
   readonly format: string;
   readonly maxTokens: string;
+  /** What token ids come from. */
+  readonly tokens: string;
 }
 
 /** The field that a failure of the library is about; undefined if it is about none. */
@@ -47,9 +49,10 @@ function paramOf({ code, details }: LlamaNativeError, names: CauseNames): string
     case 'PROMPT_TOO_LONG':
     case 'CHAT_TEMPLATE_FAILED':
     case 'NO_CHAT_TEMPLATE':
-    case 'INVALID_TOKEN':
     case 'CONTEXT_FULL':
       return names.input;
+    case 'INVALID_TOKEN':
+      return names.tokens;
     case 'INVALID_TOOL':
     case 'TOOL_NOT_FOUND':
       return 'tools';
@@ -66,7 +69,8 @@ function paramOf({ code, details }: LlamaNativeError, names: CauseNames): string
   if (typeof details.index === 'number') return `${names.input}[${details.index}]`;
   if (details.name === 'maxTokens') return names.maxTokens;
   if (details.name === 'jsonSchema') return names.format;
-  return typeof details.name === 'string' ? (fieldOfOption[details.name] ?? details.name) : undefined;
+  if (typeof details.name === 'string') return fieldOfOption[details.name] ?? details.name;
+  return code === 'INVALID_ARGUMENT' ? names.input : undefined;
 }
 
 /** The same failure, if it is the client's, with the name that its cause has in the request. */

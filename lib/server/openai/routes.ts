@@ -6,6 +6,7 @@ import { completionRoutes } from './completion-routes.js';
 import { embeddingRoutes } from './embedding-routes.js';
 import { toOpenaiError } from './errors.js';
 import { openaiModelsRoutes } from './models-routes.js';
+import { rerankRoutes } from './rerank-routes.js';
 import { explainBadBodies } from './validation.js';
 
 /** OpenAI's API: `/v1/models`, completions, chat, embeddings, rerank. */
@@ -15,7 +16,8 @@ export function openaiRoutes(context: ServerContext): FastifyPluginAsyncTypebox 
     explainBadBodies(app);
     // As it is: a serializer made from a schema leaves out what the schema does not name.
     app.setSerializerCompiler(() => (data) => JSON.stringify(data));
-    for (const routes of [openaiModelsRoutes, chatRoutes, completionRoutes, embeddingRoutes])
+    for (const routes of [openaiModelsRoutes, chatRoutes, completionRoutes, embeddingRoutes, rerankRoutes]) {
       await app.register(routes(context));
+    }
   };
 }

@@ -28,7 +28,7 @@ interface FittedCall {
 }
 
 /** Decides between a form and tools, of which an answer can have one. */
-function fitFormat({ messages, options, format }: ChatCall): FittedCall {
+export function fitFormat({ messages, options, format }: ChatCall): FittedCall {
   if (format === undefined) return { messages, options, schema: undefined, warnings: [] };
   const { tools, toolChoice = 'auto', parallelToolCalls, maxSteps, ...others } = options;
   // A forced call is the whole answer: there is no text that could have a form.

@@ -18,7 +18,7 @@ interface Chunk {
 describe('chat completions', () => {
   let started: TestServer;
   beforeAll(async () => {
-    started = await startTestServer();
+    started = await startTestServer({ load: { threads: 1 } });
   });
   afterAll(() => started.server.close());
 

@@ -358,7 +358,12 @@ describe('failures', () => {
     });
   });
 
-  const names = { input: 'messages', format: 'response_format', maxTokens: 'max_tokens' };
+  const names = {
+    input: 'messages',
+    format: 'response_format',
+    maxTokens: 'max_tokens',
+    tokens: 'logit_bias',
+  };
   it.each([
     ['INVALID_MESSAGES', { index: 2 }, 'messages[2]'],
     ['INVALID_MESSAGES', { index: -1 }, 'messages'],
@@ -366,6 +371,9 @@ describe('failures', () => {
     ['INVALID_TOOL', { name: 'weather' }, 'tools'],
     ['INVALID_SCHEMA', { path: '#', keyword: 'not' }, 'response_format'],
     ['INVALID_GRAMMAR', {}, 'grammar'],
+    ['INVALID_TOKEN', {}, 'logit_bias'],
+    ['INVALID_ARGUMENT', {}, 'messages'],
+    ['INVALID_ARGUMENT', { index: 1 }, 'messages[1]'],
     ['INVALID_ARGUMENT', { name: 'topP' }, 'top_p'],
     ['INVALID_ARGUMENT', { name: 'maxTokens' }, 'max_tokens'],
   ] as const)('of the library (%s %j) name the field %s', (code, details, param) => {
