@@ -1,7 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from '../helpers/test-server.js';
-import { endlessChat, makeTinyModel, metricsOf, RawConnection, untilRest } from '../helpers/tiny-server.js';
+import {
+  endlessChat,
+  makeTinyModel,
+  metricsOf,
+  RawConnection,
+  startTinyServer,
+  untilRest,
+} from '../helpers/tiny-server.js';
 
 const chats = '/v1/chat/completions';
 const shortChat = { ...endlessChat, stream: false, max_tokens: 2 };
@@ -13,7 +20,6 @@ beforeAll(async () => {
   ({ directory } = tiny);
   started = await startTestServer({
     models: [{ source: tiny.path, name: 'tiny' }],
-    receiveTimeoutMs: 400,
     load: { contextSize: 2048, threads: 1, sequences: 2 },
   });
   await started.server.models.load('tiny');
@@ -184,7 +190,8 @@ describe('a connection', () => {
     ],
     ['nothing at all', ''],
   ])('that sends %s byte by byte is ended in time', async (_, text) => {
-    const connection = await RawConnection.open(started.url);
+    const impatient = await startTinyServer({ receiveTimeoutMs: 400 });
+    const connection = await RawConnection.open(impatient.url);
     connection.socket.write(text);
     const drip = setInterval(() => text !== '' && connection.socket.write('a'), 50);
     const begin = performance.now();
