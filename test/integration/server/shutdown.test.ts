@@ -53,9 +53,13 @@ describe('a server that closes', () => {
   it('refuses with 503 what comes on connections that are open', async () => {
     const started = await startTinyServer({ ...long, shutdownTimeoutMs: 60_000 });
     const idle = await RawConnection.open(started.url);
+    const probe = await RawConnection.open(started.url);
     const running = await started.post(chats, { ...endlessChat, max_tokens: 2000 });
     const closing = started.server.close();
     await delay(5);
+    probe.socket.write('GET /ready HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+    await probe.until('"status":"closing"');
+    expect(probe.received).toMatch(/^HTTP\/1.1 503/);
     idle.post(chats, endlessChat);
     await idle.until('shutting_down');
     expect(idle.received).toMatch(/^HTTP\/1.1 503.*connection: close/is);
