@@ -72,7 +72,7 @@ export function invalidField(param: string, message: string): RequestError {
 /** The error of what cannot be served because the server ends. */
 export function serverClosing(): RequestError {
   const message = 'The server is shutting down. Try again later, or another server.';
-  return new RequestError('overloaded', 'server_closing', message, { retryAfterSeconds: 5 });
+  return new RequestError('overloaded', 'shutting_down', message, { retryAfterSeconds: 5 });
 }
 
 /** Failures of the library that a client can do something about. What is not here is the server's own trouble. */

@@ -54,6 +54,9 @@ async function assemble(context: ServerContext): Promise<{ app: FastifyInstance;
   return { app, connections };
 }
 
+/** Connections that the system holds ready while this process is busy; it resets what comes beyond them. */
+const mostWaitingConnections = 4096;
+
 /** How long the last answers may take to leave this machine, when nothing is computed any more. */
 const lastBytesMs = 2000;
 
@@ -128,7 +131,10 @@ export class Server {
     const { host, port, unixSocket } = this.#context.settings;
     try {
       if (unixSocket !== undefined) await removeStaleSocket(unixSocket);
-      const url = await this.#app.listen(unixSocket === undefined ? { host, port } : { path: unixSocket });
+      const url = await this.#app.listen({
+        ...(unixSocket === undefined ? { host, port } : { path: unixSocket }),
+        backlog: mostWaitingConnections,
+      });
       // Other users of the machine would reach it like a port, and no key is asked for by default.
       if (unixSocket !== undefined) await chmod(unixSocket, 0o600);
       void this.models.preload();

@@ -99,15 +99,20 @@ export class RawConnection {
   }
 
   /** Waits until the text has been received. */
-  async until(text: string, milliseconds = 20_000): Promise<void> {
-    const end = performance.now() + milliseconds;
-    while (!this.received.includes(text)) {
-      if (this.isClosed || performance.now() > end) {
-        throw new Error(
-          `Expected ${text}; received ${this.received.slice(-500)}${this.isClosed ? ', and the end' : ''}`,
-        );
-      }
-      await delay(5);
-    }
+  until(text: string, milliseconds = 20_000): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (finish: () => void) => {
+        clearTimeout(timer);
+        this.socket.off('data', look).off('close', give);
+        finish();
+      };
+      const look = () => this.received.includes(text) && settle(resolve);
+      const give = () =>
+        settle(() => reject(new Error(`Expected ${text}; received ${this.received.slice(-500)}`)));
+      const timer = setTimeout(give, milliseconds);
+      this.socket.on('data', look).on('close', give);
+      if (this.isClosed) give();
+      look();
+    });
   }
 }

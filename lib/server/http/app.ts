@@ -7,7 +7,7 @@ import { addJsonParser } from './json-body.js';
 import { addRequestScopes } from './request-scopes.js';
 
 /** The headers of a request are small, and whoever sends them a byte at a time wants something else than an answer. */
-const longestHeadersMs = 15_000;
+const longestHeadersMs = 30_000;
 const longestLookMs = 5000;
 
 /** How long Node.js waits for what clients send. */

@@ -50,6 +50,10 @@ export function addEngineGauges(registry: Registry, models: ModelPool): () => Pr
   const deviceMemory = make('device_memory_bytes', 'Memory of a device.', ['device', 'kind']);
   const serverMemory = make('server_memory_bytes', 'Resident memory of the process of the server.', []);
 
+  models.on('remove', ({ name }) => {
+    for (const gauge of ofEngines) gauge.remove({ model: name });
+  });
+
   const readEngine = async ({ name, model }: ServedModel) => {
     // A model that is being closed, or makes no text, has none.
     const metrics = await model?.metrics().catch(() => undefined);

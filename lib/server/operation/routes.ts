@@ -12,7 +12,12 @@ const Health = Type.Object({
 });
 
 const Readiness = Type.Object({
-  status: Type.Union([Type.Literal('ready'), Type.Literal('loading'), Type.Literal('failed')]),
+  status: Type.Union([
+    Type.Literal('ready'),
+    Type.Literal('loading'),
+    Type.Literal('failed'),
+    Type.Literal('closing'),
+  ]),
   models: Type.Record(
     Type.String(),
     Type.String({ description: 'State of a model that is to be there from the start.' }),
@@ -20,7 +25,7 @@ const Readiness = Type.Object({
 });
 
 /** Whether the models that are to be there from the start are there. A model that was unloaded since can be had again. */
-function readiness({ models, settings }: ServerContext) {
+function readiness({ models, settings, work }: ServerContext) {
   const served = models.list();
   const states = served
     .filter((_, index) => settings.models[index]?.preload === true)
@@ -30,7 +35,7 @@ function readiness({ models, settings }: ServerContext) {
     ]);
   const isFailed = states.some(([, state]) => state === 'failed');
   const isReady = states.every(([, state]) => state === 'ready');
-  const status = isReady ? 'ready' : isFailed ? 'failed' : 'loading';
+  const status = work.closing.aborted ? 'closing' : isReady ? 'ready' : isFailed ? 'failed' : 'loading';
   return { status, models: Object.fromEntries(states) as Record<string, string> } as const;
 }
 

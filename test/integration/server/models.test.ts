@@ -95,6 +95,7 @@ describe('models at run time', () => {
 
   it('are watched through a feed: how they are, and what becomes of them', async () => {
     const { url, post, server } = await start({ allowSources: true });
+    const listeners = server.models.listenerCount('remove');
     const feed = await fetch(`${url}/models/events`);
     expect(feed.headers.get('content-type')).toContain('text/event-stream');
     const events = eventsUntil(feed, ({ name }) => name === 'removed');
@@ -112,7 +113,7 @@ describe('models at run time', () => {
       'ready',
       undefined,
     ]);
-    await expect.poll(() => server.models.listenerCount('remove')).toBe(0);
+    await expect.poll(() => server.models.listenerCount('remove')).toBe(listeners);
   });
 
   it('are administrators’ business', async () => {
@@ -137,24 +138,24 @@ describe('models at run time', () => {
   });
 
   it.each([
-    [{}, 400, 'model'],
-    [{ model: 5 }, 400, 'model'],
-    [{ model: 'one', source: 'x' }, 400, 'model'],
-    [{ model: 'one', pinned: true }, 400, 'pinned'],
-    [{ model: 'one', isolate: { execPath: '/bin/sh' } }, 400, ''],
-    [{ source: 'x', options: { adapters: ['/etc/passwd'] } }, 400, ''],
-    [{ source: 'x', options: { sequences: 65 } }, 400, 'options.sequences'],
-    [{ source: '' }, 400, 'source'],
-    [{ source: 'x'.repeat(5000) }, 400, 'source'],
-    [{ source: '/no/such/file.gguf' }, 400, ''],
-    [{ source: 'hf:no-such-form' }, 400, ''],
-    [{ model: 'nobody' }, 404, 'model'],
-  ])('refuse %j with %i', async (body, status, param) => {
+    ['nothing', {}, 400, 'model'],
+    ['a name that is no text', { model: 5 }, 400, 'model'],
+    ['a name and a source', { model: 'one', source: 'x' }, 400, 'model'],
+    ['options of a model that has its own', { model: 'one', pinned: true }, 400, 'pinned'],
+    ['a program to run', { model: 'one', isolate: { execPath: '/bin/sh' } }, 400, undefined],
+    ['a file beside the model', { source: 'x', options: { adapters: ['/etc/passwd'] } }, 400, 'options'],
+    ['too many sequences', { source: 'x', options: { sequences: 65 } }, 400, 'options.sequences'],
+    ['an empty source', { source: '' }, 400, 'source'],
+    ['a long source', { source: 'x'.repeat(5000) }, 400, 'source'],
+    ['a file that is not there', { source: '/no/such/file.gguf' }, 400, undefined],
+    ['a repository without an owner', { source: 'hf:no-such-form' }, 400, undefined],
+    ['an unknown name', { model: 'nobody' }, 404, 'model'],
+  ])('are not loaded for %s', async (_, body, status, param) => {
     const { post, server } = await start({ allowSources: true });
     const response = await post('/models/load', body);
     const answer = (await response.json()) as { param?: string; error: string };
-    expect([response.status, answer.error]).toEqual([status, expect.any(String)]);
-    if (param !== '') expect(answer.param).toBe(param);
+    expect([response.status, answer.param]).toEqual([status, param]);
+    expect(answer.error).not.toBe('');
     expect(server.models.list()).toHaveLength(2);
   });
 });

@@ -44,7 +44,7 @@ describe('a server that closes', () => {
     await expect.poll(async () => (await metricsOf(started)).running).toBe(2);
     const [text, refused] = await Promise.all([stream.text(), whole, started.server.close()]);
     const [event = ''] = chunksOf(text).slice(-1);
-    expect(JSON.parse(event.replace('data: ', ''))).toMatchObject({ error: { code: 'server_closing' } });
+    expect(JSON.parse(event.replace('data: ', ''))).toMatchObject({ error: { code: 'shutting_down' } });
     expect(refused.status).toBe(503);
     expect(refused.headers.get('retry-after')).not.toBeNull();
     expect(refused.headers.get('connection')).toBe('close');
@@ -53,11 +53,15 @@ describe('a server that closes', () => {
   it('refuses with 503 what comes on connections that are open', async () => {
     const started = await startTinyServer({ ...long, shutdownTimeoutMs: 60_000 });
     const idle = await RawConnection.open(started.url);
+    const probe = await RawConnection.open(started.url);
     const running = await started.post(chats, { ...endlessChat, max_tokens: 2000 });
     const closing = started.server.close();
     await delay(5);
+    probe.socket.write('GET /ready HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n');
+    await probe.until('"status":"closing"');
+    expect(probe.received).toMatch(/^HTTP\/1.1 503/);
     idle.post(chats, endlessChat);
-    await idle.until('server_closing');
+    await idle.until('shutting_down');
     expect(idle.received).toMatch(/^HTTP\/1.1 503.*connection: close/is);
     await idle.closed;
     expect(chunksOf(await running.text()).at(-1)).toBe('data: [DONE]');

@@ -261,9 +261,9 @@ describe('a pool that is closed', () => {
     await settle();
     await pool.close();
     expect(loader.last.options.signal?.aborted).toBe(true);
-    await expect(request.ended).rejects.toMatchObject({ code: 'server_closing', status: 503 });
-    await expect(use(pool).ended).rejects.toMatchObject({ code: 'server_closing' });
-    await expect(pool.load('a')).rejects.toMatchObject({ code: 'server_closing' });
+    await expect(request.ended).rejects.toMatchObject({ code: 'shutting_down', status: 503 });
+    await expect(use(pool).ended).rejects.toMatchObject({ code: 'shutting_down' });
+    await expect(pool.load('a')).rejects.toMatchObject({ code: 'shutting_down' });
   });
 
   it('closes models that are in use, and those that wait for their last request', async () => {
