@@ -88,6 +88,7 @@ function Charts() {
         title={t('memory')}
         samples={shown}
         format={formatBytes}
+        areBytes
         lines={[
           { label: t('server'), read: ({ serverBytes }) => serverBytes, colour: 'line-1' },
           { label: t('engines'), read: ({ enginesBytes }) => enginesBytes, colour: 'line-2' },

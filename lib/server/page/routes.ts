@@ -34,7 +34,9 @@ async function serveFiles(app: FastifyInstance, directory: string): Promise<void
       throw new RequestError('not-found', 'page_not_built', message);
     }
     setPageHeaders(reply);
-    return reply.header('cache-control', 'no-cache').sendFile('index.html', directory, { cacheControl: false });
+    return reply
+      .header('cache-control', 'no-cache')
+      .sendFile('index.html', directory, { cacheControl: false });
   });
 }
 
