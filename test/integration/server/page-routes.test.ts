@@ -2,21 +2,29 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Fastify from 'fastify';
-import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerContext } from '../../../lib/server/context.js';
 import { toServerSettings } from '../../../lib/server/options.js';
 import { pageDirectory } from '../../../lib/server/page/files.js';
 import { pageRoutes } from '../../../lib/server/page/routes.js';
-import { startServerForTest } from '../../helpers/test-server.js';
+import type { PageMetrics } from '../../../page/api/types.js';
+import { startServerForTest, startTestServer, type TestServer } from '../../helpers/test-server.js';
+
+/** A model that nobody asks for. */
+const noModel = { source: 'no-such-file.gguf', name: 'none', preload: false };
 
 describe('the files of the page', () => {
   let assets: string[];
+  let started: TestServer;
+  let url: string;
+  afterAll(() => started.server.close());
   beforeAll(async () => {
+    started = await startTestServer({ models: [noModel] });
+    url = started.url;
     assets = (await readdir(join(pageDirectory, 'assets'))).filter((name) => !name.endsWith('.br'));
   });
 
   it('are served with a policy that lets the page load nothing from elsewhere', async () => {
-    const { url } = await startServerForTest();
     const response = await fetch(url);
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8');
@@ -31,7 +39,6 @@ describe('the files of the page', () => {
   });
 
   it('are kept by browsers for good where their names say what is in them', async () => {
-    const { url } = await startServerForTest();
     expect(assets.length).toBeGreaterThan(3);
     for (const name of assets) {
       const response = await fetch(`${url}/assets/${name}`);
@@ -40,7 +47,6 @@ describe('the files of the page', () => {
   });
 
   it('are the same whether they are sent compressed or not', async () => {
-    const { url } = await startServerForTest();
     for (const name of assets) {
       const read = async (encoding: string) => {
         const response = await fetch(`${url}/assets/${name}`, { headers: { 'accept-encoding': encoding } });
@@ -53,7 +59,6 @@ describe('the files of the page', () => {
   });
 
   it('do not let other files be read through them', async () => {
-    const { url } = await startServerForTest();
     for (const path of [
       '/assets/../index.html',
       '/assets/..%2f..%2f..%2fpackage.json',
@@ -65,9 +70,9 @@ describe('the files of the page', () => {
   });
 
   it('are not there when the server was told to have no page', async () => {
-    const { url } = await startServerForTest({ page: false });
-    expect((await fetch(url)).status).toBe(404);
-    expect((await fetch(`${url}/page/metrics`)).status).toBe(404);
+    const without = await startServerForTest({ models: [noModel], page: false });
+    expect((await fetch(without.url)).status).toBe(404);
+    expect((await fetch(`${without.url}/page/metrics`)).status).toBe(404);
   });
 
   it('are missed with a way to make them', async () => {
@@ -92,21 +97,21 @@ describe('the figures of the dashboard', () => {
   it('are those of the models that are loaded', async () => {
     const { url, server, post } = await startServerForTest();
     await server.models.load('smol');
-    const read = async () => (await (await fetch(`${url}/page/metrics`)).json()) as Record<string, any>;
+    const read = async () => (await (await fetch(`${url}/page/metrics`)).json()) as PageMetrics;
     const before = await read();
     expect(before).toMatchObject({ inFlight: 0, models: [{ name: 'smol', state: 'ready', error: null }] });
     expect(before.memoryBytes).toBeGreaterThan(1e6);
     await post('/generate', { prompt: 'Once', max_tokens: 4, temperature: 0 });
     const [model] = (await read()).models;
-    expect(model.figures.completionTokens - before.models[0].figures.completionTokens).toBe(4);
-    expect(model.figures.evaluatedTokens).toBeGreaterThan(before.models[0].figures.evaluatedTokens);
-    expect(model.figures).toMatchObject({ contextSize: 2048, memoryBytes: null });
+    const figures = model?.figures;
+    const earlier = before.models[0]?.figures;
+    expect((figures?.completionTokens ?? 0) - (earlier?.completionTokens ?? 0)).toBe(4);
+    expect(figures?.evaluatedTokens).toBeGreaterThan(earlier?.evaluatedTokens ?? 0);
+    expect(figures).toMatchObject({ contextSize: 2048, memoryBytes: null });
   });
 
   it('are missing for a model that is not loaded', async () => {
-    const { url } = await startServerForTest({
-      models: [{ source: 'no-such-file.gguf', name: 'none', preload: false }],
-    });
+    const { url } = await startServerForTest({ models: [noModel] });
     const { models } = (await (await fetch(`${url}/page/metrics`)).json()) as { models: unknown[] };
     expect(models).toEqual([
       { name: 'none', state: 'unloaded', inFlight: 0, progress: null, error: null, figures: null },

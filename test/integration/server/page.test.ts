@@ -217,7 +217,11 @@ describe.skipIf(findChromium() === undefined)(`the page in a browser (${noChromi
       { refuse: { status: 429, message: 'Too many.', code: 'queue_full', retryAfter: 7 } },
       'Too many. Try again in 7 s.',
     ],
-    ['broken off', { pieces: ['Half'], breaks: true }, 'The connection was lost before the answer ended.'],
+    [
+      'broken off',
+      { pieces: ['Half'], pauseMs: 300, breaks: true },
+      'The connection was lost before the answer ended.',
+    ],
     ['failed in the middle', { pieces: ['Half'], fails: 'The engine crashed.' }, 'The engine crashed.'],
   ] as const)('says what happened when an answer is %s, and tries again', async (_name, script, text) => {
     const server = await startPageServerForTest();
@@ -284,14 +288,16 @@ describe.skipIf(findChromium() === undefined)(`the page in a browser (${noChromi
   it('can be used with the keyboard alone', async () => {
     const server = await startPageServerForTest();
     const { page } = await openPage(browser, server.url);
-    await expect.poll(() => message(page).evaluate((field) => field === document.activeElement)).toBe(true);
+    await expect.poll(() => page.evaluate("document.activeElement.id === 'composer-text'")).toBe(true);
     const names: string[] = [];
     for (let step = 0; step < 16; step += 1) {
       await page.keyboard.press('Tab');
       const focused = page.locator(':focus');
       if ((await focused.count()) === 0) continue;
       names.push((await focused.getAttribute('aria-label')) ?? (await focused.textContent()) ?? '');
-      expect(await focused.evaluate((element) => getComputedStyle(element).outlineStyle)).not.toBe('none');
+      // Around the message field it is the frame that shows it.
+      const isVisible = `getComputedStyle(document.activeElement).outlineStyle !== 'none' || document.activeElement.matches('.composer-box textarea')`;
+      expect(await page.evaluate(isVisible), names.at(-1)).toBe(true);
     }
     expect(names).toEqual(
       expect.arrayContaining(['New chat', 'Search conversations', 'Model', 'Dashboard', 'Settings']),
