@@ -303,7 +303,8 @@ describe.skipIf(findChromium() === undefined)(`the page in a browser (${noChromi
       expect.arrayContaining(['New chat', 'Search conversations', 'Model', 'Dashboard', 'Settings']),
     );
     await page.keyboard.press('Control+k');
-    expect(await page.locator(':focus').getAttribute('id')).toBe('search');
+    await expect.poll(() => page.locator(':focus').getAttribute('id')).toBe('search');
+    await page.keyboard.press('Tab'); // to the models, where keys choose one
     await page.keyboard.press('Tab');
     await page.keyboard.press('?');
     await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor();

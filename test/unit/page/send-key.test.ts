@@ -4,7 +4,7 @@ import { isSendKey } from '../../../page/components/send-key.js';
 const enter = { key: 'Enter', shiftKey: false, altKey: false, isComposing: false, keyCode: 13 };
 
 describe('the key that sends', () => {
-  it('is Enter, alone or with Control', () => {
+  it('is Enter and no other', () => {
     expect(isSendKey(enter)).toBe(true);
     expect(isSendKey({ ...enter, key: 'a' })).toBe(false);
   });
