@@ -155,6 +155,25 @@ describe.skipIf(findChromium() === undefined)(`the page in a browser (${noChromi
     expect({ errors, foreign }).toEqual({ errors: [], foreign: [] });
   });
 
+  it('keeps what tables, lists and tasks say of themselves', async () => {
+    const server = await startPageServerForTest();
+    server.script = () => ({
+      pieces: cut('| a |\n| ---: |\n| 1 |\n\n3. three\n4. four\n\nThen\n\n- [x] done\n- [ ] open'),
+    });
+    const { page } = await openPage(browser, server.url);
+    await ask(page, 'Lists');
+    await answered(page);
+    expect(await page.locator('td').getAttribute('align')).toBe('right');
+    expect(await page.locator('.table-frame').getAttribute('tabindex')).toBe('0');
+    expect(await page.locator('ol').getAttribute('start')).toBe('3');
+    const tasks = answers(page).getByRole('checkbox');
+    expect(await tasks.evaluateAll((all) => all.map((task) => task.hasAttribute('checked')))).toEqual([
+      true,
+      false,
+    ]);
+    expect(await tasks.first().isDisabled()).toBe(true);
+  });
+
   it('colours finished code and copies it', async () => {
     const server = await startPageServerForTest();
     server.script = () => ({
