@@ -13,6 +13,8 @@ interface Chunk {
     readonly completion_tokens?: number;
     readonly prompt_tokens_details?: { readonly cached_tokens?: number };
   } | null;
+  /** The server's own measure, which knows nothing of the network. */
+  readonly timings?: { readonly predicted_per_second?: number };
 }
 
 /** An answer as far as it has come. */
@@ -33,6 +35,7 @@ export class AnswerReader {
   #model: string | undefined;
   #end: AnswerEnd | undefined;
   #usage: Chunk['usage'];
+  #measuredSpeed: number | undefined;
   #pieces = 0;
   #firstMs: number | undefined;
   #lastMs: number | undefined;
@@ -57,6 +60,7 @@ export class AnswerReader {
     if (chunk.error !== undefined) throw toApiFailure(chunk, 200);
     this.#model ??= chunk.model;
     if (chunk.usage) this.#usage = chunk.usage;
+    this.#measuredSpeed ??= chunk.timings?.predicted_per_second;
     const choice = chunk.choices?.[0];
     this.#add(choice?.delta?.reasoning_content ?? '', choice?.delta?.content ?? '');
     if (choice?.finish_reason) this.#end = choice.finish_reason === 'length' ? 'length' : 'complete';
@@ -104,15 +108,16 @@ export class AnswerReader {
     const cachedTokens = usage?.prompt_tokens_details?.cached_tokens;
     const firstMs = this.#firstMs;
     const spanMs = firstMs === undefined || this.#lastMs === undefined ? 0 : this.#lastMs - firstMs;
+    // The first token comes at the beginning of the span, so that it holds one less.
+    const seenSpeed = spanMs > 0 ? ((completionTokens - 1) * 1000) / spanMs : undefined;
+    const tokensPerSecond = this.#measuredSpeed ?? seenSpeed;
     return {
       completionTokens,
       totalMs: (this.hasEnded ? (this.#lastMs ?? this.#beganMs) : this.#now()) - this.#beganMs,
       ...(usage?.prompt_tokens !== undefined && { promptTokens: usage.prompt_tokens }),
       ...(cachedTokens !== undefined && { cachedTokens }),
       ...(firstMs !== undefined && { firstTokenMs: firstMs - this.#beganMs }),
-      // The first token comes at the beginning of the span, so that it holds one less.
-      ...(completionTokens > 1 &&
-        spanMs > 0 && { tokensPerSecond: ((completionTokens - 1) * 1000) / spanMs }),
+      ...(tokensPerSecond !== undefined && tokensPerSecond > 0 && { tokensPerSecond }),
     };
   }
 }

@@ -72,7 +72,7 @@ export function Composer() {
           class="growing"
           rows={1}
           placeholder={t('composerHint')}
-          aria-label={t('yourMessage')}
+          aria-label={t('message')}
           aria-describedby="composer-help"
           enterkeyhint="send"
           value={draft.value}

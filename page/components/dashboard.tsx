@@ -34,7 +34,8 @@ function Tiles() {
       />
       <Tile
         label={t('speed')}
-        value={t('tokensPerSecond', { speed: formatCount(last.tokensPerSecond ?? 0) })}
+        value={formatCount(Math.round(last.tokensPerSecond ?? 0))}
+        note={t('tokensPerSecondLabel')}
       />
       <Tile label={t('cacheOccupied')} value={maybePercent(last.occupancy)} />
       <Tile label={t('cacheHits')} value={maybePercent(last.cacheHits)} />
@@ -88,6 +89,7 @@ function Charts() {
         title={t('memory')}
         samples={shown}
         format={formatBytes}
+        areBytes
         lines={[
           { label: t('server'), read: ({ serverBytes }) => serverBytes, colour: 'line-1' },
           { label: t('engines'), read: ({ enginesBytes }) => enginesBytes, colour: 'line-2' },

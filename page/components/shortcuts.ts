@@ -42,7 +42,8 @@ function closeOrStop(): void {
 }
 
 function searchConversations(): void {
-  isDrawerOpen.value = true;
+  // Elsewhere the list is always there.
+  isDrawerOpen.value = matchMedia('(max-width: 860px)').matches;
   requestAnimationFrame(() => document.querySelector<HTMLInputElement>('#search')?.focus());
 }
 

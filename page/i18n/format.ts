@@ -14,7 +14,7 @@ export function formatSpeed(value: number): string {
 /** Milliseconds as seconds. */
 export function formatSeconds(milliseconds: number): string {
   const seconds = milliseconds / 1000;
-  return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
+  return `${seconds.toFixed(seconds < 1 ? 2 : 1)} s`;
 }
 
 /** A share of 100. */

@@ -66,6 +66,8 @@ export class BlockSplitter {
     const [token] = tail;
     if (token === undefined || token.type === 'def') return [];
     if (!isGrowing) return [{ raw: token.raw, token, isFinished: true }];
+    // The first line of code tells its language, once it is whole.
+    if (token.type === 'code' && !token.raw.includes('\n')) return [];
     if (token.type === 'code') return [{ raw: token.raw, token, isFinished: isClosedFence(token.raw) }];
     const raw = closeOpenMarkup(token.raw);
     return lex(raw, this.#links)

@@ -12,28 +12,35 @@ const partialLinkText = /!?\[([^\]\n]*)$/;
  */
 export function closeOpenMarkup(text: string): string {
   const decided = text.replace(partialTable, '$1').replace(undecidedLine, '$1');
-  const { open, visible } = scanInline(decided);
-  if (open === '`') return `${decided}\``;
-  const linked = visible.includes('[') ? closeLink(decided) : decided;
-  return open === '' ? linked : closeEmphasis(linked, open);
+  const { open, isCode, visible } = scanInline(decided);
+  if (isCode) return `${decided}\``;
+  return closeEmphasis(visible.includes('[') ? closeLink(decided) : decided, open);
 }
 
 function closeLink(text: string): string {
   return text.replace(partialLink, '$1').replace(partialLinkText, '$1');
 }
 
-/** Closes emphasis, or takes its marks away if nothing follows them yet. */
-function closeEmphasis(text: string, open: string): string {
-  const trimmed = text.trimEnd();
-  if (trimmed.endsWith(open)) return trimmed.slice(0, -open.length);
-  // Half of the closing marks may be there already.
-  const missing = open === '**' && /[^*]\*$/.test(trimmed) ? '*' : open;
-  return `${trimmed}${missing}`;
+/** Takes marks away that nothing follows yet, or that are the first half of closing ones, and closes the others. */
+function closeEmphasis(text: string, open: readonly string[]): string {
+  let shown = text;
+  const waiting = [...open];
+  for (
+    let mark = waiting.at(-1);
+    mark !== undefined && shown.trimEnd().endsWith(mark);
+    mark = waiting.at(-1)
+  ) {
+    shown = shown.trimEnd().slice(0, -mark.length);
+    waiting.pop();
+  }
+  return waiting.length === 0 ? shown : `${shown.trimEnd()}${waiting.reverse().join('')}`;
 }
 
 interface Scan {
-  /** The mark that is open at the end: one of `**`, `*`, `~~` and a backtick. */
-  readonly open: string;
+  /** Marks that are open at the end, the outermost first. */
+  readonly open: readonly string[];
+  /** The end is inside of a piece of code. */
+  readonly isCode: boolean;
   /** The last paragraph without its code. */
   readonly visible: string;
 }
@@ -53,7 +60,7 @@ function scanInline(text: string): Scan {
     const [whole, ticks, emphasis] = match;
     if (ticks !== undefined) {
       const end = paragraph.indexOf(ticks, from);
-      if (end < 0) return { open: '`', visible };
+      if (end < 0) return { open, isCode: true, visible };
       from = end + ticks.length;
       marks.lastIndex = from;
     } else if (emphasis !== undefined) {
@@ -62,7 +69,7 @@ function scanInline(text: string): Scan {
       visible += whole;
     }
   }
-  return { open: open.at(-1) ?? '', visible: visible + paragraph.slice(from) };
+  return { open, isCode: false, visible: visible + paragraph.slice(from) };
 }
 
 /** Opens or closes a mark. One between spaces is a sign of its own, as in `2 * 3`, or a list's. */

@@ -63,6 +63,8 @@ const allowed = {
   ],
   ALLOWED_ATTR: ['href', 'title', 'class', 'align', 'start', 'type', 'checked', 'disabled', 'tabindex'],
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
+  // These hold no addresses, so that the expression above is not for them.
+  ADD_URI_SAFE_ATTR: ['align', 'start', 'type', 'checked', 'disabled', 'tabindex'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
 };

@@ -42,6 +42,7 @@ export function isKeyKept(): boolean {
 export function noteFailure(error: unknown): void {
   if (!(error instanceof ApiFailure)) return;
   if (error.status === 401) connection.value = 'key-needed';
+  if (error.status === 0) void connect(); // it may be gone, or may have broken off only this answer
 }
 
 /** Asks which models there are. */

@@ -1,4 +1,5 @@
 import { effect, signal } from '@preact/signals';
+import { connection } from './server.js';
 
 /** What the main part of the page shows. */
 export type View = 'chat' | 'dashboard';
@@ -14,11 +15,14 @@ export const areShortcutsOpen = signal(false);
 /** The dialog that asks for a key. */
 export const isKeyOpen = signal(false);
 
-/** Ties the view to the address. */
+/** Ties the view to the address, and asks for a key when one is needed. */
 export function keepView(): void {
   effect(() => {
     const hash = view.value === 'dashboard' ? '#dashboard' : '';
     if (location.hash !== hash) history.replaceState(undefined, '', hash === '' ? location.pathname : hash);
+  });
+  effect(() => {
+    if (connection.value === 'key-needed') isKeyOpen.value = true;
   });
   addEventListener('hashchange', () => {
     view.value = location.hash === '#dashboard' ? 'dashboard' : 'chat';
