@@ -144,7 +144,7 @@ describe("bad requests in OpenAI's form", () => {
     expect((await started.post(chat, body)).status).toBe(200);
   });
 
-  it('with broken UTF-8 are read with replacement characters', async () => {
+  it('with broken UTF-8 are refused: nobody can say what they were to be', async () => {
     const body = Buffer.concat([
       Buffer.from('{"max_tokens":1,"messages":[{"role":"user","content":"'),
       Buffer.from([0xff, 0xfe, 0xc3]),
@@ -155,7 +155,8 @@ describe("bad requests in OpenAI's form", () => {
       headers: { 'content-type': 'application/json' },
       body,
     });
-    expect(response.status).toBe(200);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ error: { type: 'invalid_request_error' } });
   });
 });
 

@@ -319,7 +319,7 @@ describe('a server that closes', () => {
     const end = await client.end('long');
     // A fast machine reaches the end of the context in that time.
     expect(end.type === 'error' ? end.error : end).toMatchObject(
-      end.type === 'error' ? { code: 'server_closing' } : { finish_reason: 'length' },
+      end.type === 'error' ? { code: 'shutting_down' } : { finish_reason: 'length' },
     );
     expect(await client.closed).toBe(1001);
     expect(await idle.closed).toBe(1001);
