@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GenerateOptions, Generation, GenerationChunk, Model } from '../../index.js';
 import type { ServerContext } from '../context.js';
 import { invalidField } from '../failures.js';
-import { answerWithEvents } from '../http/late-event-stream.js';
+import { answerWithEvents } from '../http/late-stream.js';
 import type { WorkPlace } from '../work/work.js';
 import { pickFields, toCompletion, toProbabilities } from './completion-answer.js';
 import type { CompletionSettings } from './completion-request.js';
@@ -100,15 +100,17 @@ export async function complete(job: CompletionJob): Promise<object | undefined> 
     }
     const { slowReaderTimeoutMs } = context.settings;
     await answerWithEvents(
-      { request, reply, slowReaderTimeoutMs, failureData: toLlamaCppError },
-      async (open) => {
+      request,
+      reply,
+      { slowReaderTimeoutMs, failureData: toLlamaCppError },
+      async (stream) => {
         const send = async (one: Running) => {
           if (settings.n_predict !== 0) {
             for await (const chunk of one.generation) {
-              await open().send(await toChunkEvent(place, one.index, chunk));
+              await stream.send(await toChunkEvent(place, one.index, chunk));
             }
           }
-          await open().send(JSON.stringify(pickFields(await finish(one), settings.response_fields)));
+          await stream.send(JSON.stringify(pickFields(await finish(one), settings.response_fields)));
         };
         await together(running.map(send), stop);
       },

@@ -2,12 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ChatAnswer, ChatResult } from '../../index.js';
 import type { ServerContext } from '../context.js';
+import { LateStream } from '../http/late-stream.js';
 import type { WorkPlace } from '../work/work.js';
 import { ChoiceChunks, type ChunkHead, eventHead, toFinishReason } from './chat-chunks.js';
 import { type ChatBody, ChatRequest, type ChatRequestPlan, planChat } from './chat-request.js';
-import { type CauseNames, nameCause } from './errors.js';
+import { type CauseNames, nameCause, toOpenaiError } from './errors.js';
 import { fingerprintOf, newId, nowSeconds } from './identity.js';
-import { LateStream } from './late-stream.js';
 import { toChatLogprobs } from './logprobs.js';
 import { seedsFor, startChat } from './start-chat.js';
 import { allTogether } from './together.js';
@@ -146,7 +146,8 @@ export function chatRoutes(context: ServerContext): FastifyPluginAsyncTypebox {
     const { scope, client } = request;
     const work = { scope, client, kind: 'chat', model: body.model ?? undefined } as const;
     if (!plan.isStream) return context.work.run(work, (place) => answerWhole(plan, place, reply));
-    const stream = new LateStream(request, reply, context.settings);
+    const { slowReaderTimeoutMs } = context.settings;
+    const stream = new LateStream(request, reply, { slowReaderTimeoutMs, failureData: toOpenaiError });
     try {
       await context.work.run(work, (place) => answerStream(plan, place, stream, reply));
       stream.end();

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Generation, GenerationResult } from '../../index.js';
 import type { ServerContext } from '../context.js';
+import { LateStream } from '../http/late-stream.js';
 import type { WorkPlace } from '../work/work.js';
 import { toFinishReason } from './chat-chunks.js';
 import { bestAnswers, startCompletions, usageOfAll } from './completion-answers.js';
@@ -11,9 +12,8 @@ import {
   CompletionRequest,
   planCompletion,
 } from './completion-request.js';
-import { nameCause } from './errors.js';
+import { nameCause, toOpenaiError } from './errors.js';
 import { fingerprintOf, newId, nowSeconds } from './identity.js';
-import { LateStream } from './late-stream.js';
 import { toCompletionLogprobs } from './logprobs.js';
 import { allTogether } from './together.js';
 import { toTimings } from './usage.js';
@@ -144,7 +144,8 @@ export function completionRoutes(context: ServerContext): FastifyPluginAsyncType
     const { scope, client } = request;
     const work = { scope, client, kind: 'completion', model: body.model ?? undefined } as const;
     if (!plan.isStream) return context.work.run(work, (place) => answerWhole(plan, place));
-    const stream = new LateStream(request, reply, context.settings);
+    const { slowReaderTimeoutMs } = context.settings;
+    const stream = new LateStream(request, reply, { slowReaderTimeoutMs, failureData: toOpenaiError });
     try {
       await context.work.run(work, (place) => answerStream(plan, place, stream));
       stream.end();

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Static } from 'typebox';
 import type { GenerateOptions, Generation, GenerationResult } from '../../index.js';
 import type { ServerContext } from '../context.js';
-import { answerWithEvents } from '../http/late-event-stream.js';
+import { answerWithEvents } from '../http/late-stream.js';
 import type { WorkPlace } from '../work/work.js';
 import {
   type DescribedToken,
@@ -120,20 +120,20 @@ export async function generateStream(
     const started = await start(place, body, true);
     const { maxTokens = Number.POSITIVE_INFINITY } = started.options;
     const data = new EventData((body.parameters?.top_n_tokens ?? 0) > 0);
-    await answerWithEvents({ request, reply, slowReaderTimeoutMs, failureData }, async (open) => {
+    await answerWithEvents(request, reply, { slowReaderTimeoutMs, failureData }, async (stream) => {
       let count = 0;
       let last: DescribedToken | undefined;
       for await (const chunk of started.generation) {
         for (const described of describeTokens(chunk)) {
           count += 1;
           if (count >= maxTokens) last = described;
-          else await open().send(data.token(described));
+          else await stream.send(data.token(described));
         }
       }
       const result = await started.generation.result;
       place.record(result);
       last ??= { token: endToken(place.model), top: [] };
-      await open().send(data.token(last, toEnd(result, started)));
+      await stream.send(data.token(last, toEnd(result, started)));
     });
   });
 }

@@ -5,9 +5,10 @@ import { createError } from '../../../lib/errors.js';
 import type { ChatCallOptions, ChatPart, ChatResult, Model } from '../../../lib/index.js';
 import type { ServerContext } from '../../../lib/server/context.js';
 import { RequestError } from '../../../lib/server/failures.js';
+import { LateStream } from '../../../lib/server/http/late-stream.js';
 import { addRequestScopes } from '../../../lib/server/http/request-scopes.js';
 import { ChoiceChunks } from '../../../lib/server/openai/chat-chunks.js';
-import { LateStream } from '../../../lib/server/openai/late-stream.js';
+import { toOpenaiError } from '../../../lib/server/openai/errors.js';
 import { openaiRoutes } from '../../../lib/server/openai/routes.js';
 import type { WorkPlace, WorkRequest } from '../../../lib/server/work/work.js';
 
@@ -215,7 +216,11 @@ describe('a stream', () => {
     app.decorateRequest('scope', undefined as never);
     addRequestScopes(app, 0);
     app.get('/', async (request, reply) => {
-      const stream = new LateStream(request, reply, { slowReaderTimeoutMs: 1000 }, 5);
+      const stream = new LateStream(request, reply, {
+        slowReaderTimeoutMs: 1000,
+        failureData: toOpenaiError,
+        silenceMs: 5,
+      });
       await new Promise((resolve) => setTimeout(resolve, 50));
       stream.fail(new RequestError('timeout', 'timeout', 'Too slow.'));
     });
