@@ -128,7 +128,10 @@ async function modelPath({ model, 'hf-repo': repository, 'hf-file': file }) {
   if (file?.startsWith('bert-bge-small/')) {
     return existsSync(encoder) ? encoder : refuse('--hf-file', 'No model that encodes can be had here.');
   }
-  if (/^ggml-org\/(test-model-stories260K(-infill)?|models)$/.test(repository) && !file?.includes('reranker')) {
+  if (
+    /^ggml-org\/(test-model-stories260K(-infill)?|models)$/.test(repository) &&
+    !file?.includes('reranker')
+  ) {
     // Imported only here: refusing a flag is to be quick.
     const { fetchDefaultModel } = await import('../default-model.mjs');
     return process.env.LLAMA_NATIVE_TEST_MODEL ?? fetchDefaultModel();
