@@ -33,6 +33,30 @@ export const differences = [
     statement: /\["data"\]/,
     reason: "`/models` is the simple API's list; OpenAI's is at `/v1/models`",
   },
+  {
+    test: /./,
+    statement: /__verbose/,
+    reason: 'there is no `verbose`, which shows the prompt in an answer',
+  },
+  { test: /test_return_progress|on_prompt_progress/, reason: 'there is no `return_progress`' },
+  {
+    test: /test_chat_completions_token_count/,
+    reason: 'there is no `/chat/completions/input_tokens`; `/v1/messages/count_tokens` counts',
+  },
+  {
+    test: /test_invalid_chat_completion_req/,
+    reason: 'two messages of the assistant at the end are taken, and the last one is continued',
+  },
+  {
+    test: /test_anthropic.*(image|vision)/,
+    statement: /== 500/,
+    reason: 'a picture that cannot be read is 400; llama-server has 500',
+  },
+  { test: /test_anthropic_empty_messages/, reason: 'an empty list of messages is 400' },
+  {
+    test: /test_embedding_error_prompt_too_long/,
+    reason: 'a text that is too long is refused, in other words',
+  },
   { test: /test_server_slots/, reason: '`/slots` cannot be switched off' },
   { test: /test_metrics_disabled/, reason: '`/metrics` cannot be switched off' },
   {

@@ -12,6 +12,16 @@ export const notApplicable = [
     reason: originalModel,
   },
   {
+    test: /test_completion_with_(response_format|json_schema)/,
+    statement: /match_regex/,
+    reason:
+      'the test model begins with a code fence, which is no part of the text, and six tokens end before the text does',
+  },
+  {
+    test: /test_nocache_long_input_prompt/,
+    reason: 'the prompt is too long only in tokens of the model that the tests were written for',
+  },
+  {
     test: /test_kv_keep_only_active/,
     reason: 'reads marks that llama-server leaves in its log',
   },

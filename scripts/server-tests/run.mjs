@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Runs the server tests of the vendored llama.cpp (Python) against our server, and writes docs/server-conformance.md.
 //
-//   node scripts/server-tests/run.mjs [test_basic …] [--jobs 1] [--minutes 10] [--report]
+//   node scripts/server-tests/run.mjs [test_basic …] [--jobs 1] [--minutes 30] [--report]
 //
 // Files that are not named keep the results of their last run. --report runs nothing and writes the page again.
 import { spawn } from 'node:child_process';
@@ -34,7 +34,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     jobs: { type: 'string', default: '1' },
-    minutes: { type: 'string', default: '10' },
+    minutes: { type: 'string', default: '30' },
     report: { type: 'boolean', default: false },
   },
 });
