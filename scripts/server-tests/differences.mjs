@@ -57,6 +57,17 @@ export const differences = [
     test: /test_embedding_error_prompt_too_long/,
     reason: 'a text that is too long is refused, in other words',
   },
+  {
+    test: /./,
+    statement: /Expected non empty content delta/,
+    reason: 'the first event of a stream has an empty `content`, as OpenAI has it; llama-server has null',
+  },
+  {
+    test: /test_completion_without_tool_call_fast/,
+    statement: /error: 500/,
+    reason:
+      'the test model does not write what the template of Llama 3.3 asks for, which its parser refuses (`chat_output_invalid`)',
+  },
   { test: /test_server_slots/, reason: '`/slots` cannot be switched off' },
   { test: /test_metrics_disabled/, reason: '`/metrics` cannot be switched off' },
   {
@@ -75,10 +86,10 @@ export const differences = [
   },
 ];
 
-export function differenceOf(test, statement) {
+/** Why it fails, in words; `failure` is the statement that failed with what it said. */
+export function differenceOf(test, failure) {
   return differences.find(
     (candidate) =>
-      candidate.test.test(test) &&
-      (candidate.statement === undefined || candidate.statement.test(statement ?? '')),
+      candidate.test.test(test) && (candidate.statement === undefined || candidate.statement.test(failure)),
   )?.reason;
 }

@@ -21,7 +21,7 @@ function cell(text) {
 }
 
 function describeFailure({ test, statement, kind, message }) {
-  const difference = differenceOf(test, statement);
+  const difference = differenceOf(test, `${statement ?? ''}\n${message}`);
   if (difference !== undefined) return difference;
   const first = message.split('\n', 1)[0];
   const code = statement === null ? '' : `\`${cell(statement.split('\n', 1)[0]).replaceAll('`', "'")}\`: `;
