@@ -139,10 +139,22 @@ async function modelPath({ model, 'hf-repo': repository, 'hf-file': file }) {
   return refuse('--hf-repo', `The model ${repository} cannot be had here.`);
 }
 
+/** `--n-predict -1` as `--n-predict=-1`, since parseArgs takes what begins with a dash for a flag. */
+function joinNegative(words) {
+  return words.reduce(
+    (joined, word) =>
+      /^-\d/.test(word) ? [...joined.slice(0, -1), `${joined.at(-1)}=${word}`] : [...joined, word],
+    [],
+  );
+}
+
 function readFlags(given) {
   const options = { ...served, ...withoutEffect };
   for (const [name, [type]] of Object.entries(refused)) options[name] = type;
-  const { values } = parseArgs({ args: given.map((word) => longNames.get(word) ?? word), options });
+  const { values } = parseArgs({
+    args: joinNegative(given.map((word) => longNames.get(word) ?? word)),
+    options,
+  });
   for (const [name, [, reason]] of Object.entries(refused)) {
     if (values[name] !== undefined) refuse(`--${name}`, reason);
   }
