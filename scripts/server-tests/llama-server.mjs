@@ -141,11 +141,11 @@ async function modelPath({ model, 'hf-repo': repository, 'hf-file': file }) {
 
 /** `--n-predict -1` as `--n-predict=-1`, since parseArgs takes what begins with a dash for a flag. */
 function joinNegative(words) {
-  return words.reduce(
-    (joined, word) =>
-      /^-\d/.test(word) ? [...joined.slice(0, -1), `${joined.at(-1)}=${word}`] : [...joined, word],
-    [],
-  );
+  const isNegative = (word = '') => /^-\d/.test(word);
+  return words.flatMap((word, index) => {
+    if (isNegative(word)) return [];
+    return [isNegative(words[index + 1]) ? `${word}=${words[index + 1]}` : word];
+  });
 }
 
 function readFlags(given) {
