@@ -25,6 +25,14 @@ export interface Failure {
   readonly param?: string;
   /** When it makes sense to try again. */
   readonly retryAfterSeconds?: number;
+  /** Of a prompt that is too long. */
+  readonly sizes?: PromptSizes;
+}
+
+/** How long a prompt is, and how long it may be, in tokens. */
+export interface PromptSizes {
+  readonly promptTokens: number;
+  readonly contextSize: number;
 }
 
 const statuses: Readonly<Record<FailureKind, number>> = {
@@ -48,12 +56,19 @@ export class RequestError extends Error implements Failure {
   readonly code: string;
   readonly param?: string;
   readonly retryAfterSeconds?: number;
+  readonly sizes?: PromptSizes;
 
   constructor(
     kind: FailureKind,
     code: string,
     message: string,
-    more: { param?: string; retryAfterSeconds?: number; cause?: unknown; status?: number } = {},
+    more: {
+      param?: string;
+      retryAfterSeconds?: number;
+      sizes?: PromptSizes;
+      cause?: unknown;
+      status?: number;
+    } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.kind = kind;
@@ -61,6 +76,7 @@ export class RequestError extends Error implements Failure {
     this.code = code;
     if (more.param !== undefined) this.param = more.param;
     if (more.retryAfterSeconds !== undefined) this.retryAfterSeconds = more.retryAfterSeconds;
+    if (more.sizes !== undefined) this.sizes = more.sizes;
   }
 }
 
@@ -120,8 +136,18 @@ function retryAfterSecondsOf({ details: { retryAfterMs } }: LlamaNativeError): n
   return typeof retryAfterMs === 'number' ? Math.max(1, Math.ceil(retryAfterMs / 1000)) : 1;
 }
 
+function sizesOf({
+  code,
+  details: { promptTokens, contextSize },
+}: LlamaNativeError): PromptSizes | undefined {
+  if (code !== 'PROMPT_TOO_LONG') return undefined;
+  if (typeof promptTokens !== 'number' || typeof contextSize !== 'number') return undefined;
+  return { promptTokens, contextSize };
+}
+
 function fromLibrary(error: LlamaNativeError): Failure {
   const kind = kinds[error.code] ?? 'internal';
+  const sizes = sizesOf(error);
   const { name } = error.details;
   return {
     kind,
@@ -132,6 +158,7 @@ function fromLibrary(error: LlamaNativeError): Failure {
     ...((kind === 'overloaded' || kind === 'rate-limited') && {
       retryAfterSeconds: retryAfterSecondsOf(error),
     }),
+    ...(sizes !== undefined && { sizes }),
   };
 }
 

@@ -1,7 +1,9 @@
 import type { GenerationResult, Logprob, Model, TokenLogprob } from '../../index.js';
 import { toTimings } from '../openai/usage.js';
+import { withoutNothing } from '../requests/nullable.js';
 import { bytesOfPiece, readPieces } from '../tokens/token-bytes.js';
 import type { CompletionSettings } from './completion-request.js';
+import { defaultParams } from './default-params.js';
 
 /** Tokens with their log-probabilities. The bytes are looked up: a token may be only a part of a character. */
 export async function toProbabilities(
@@ -29,7 +31,7 @@ function toStopType({ finishReason, stopString }: GenerationResult): string {
   return stopString === undefined ? 'eos' : 'word';
 }
 
-/** Keeps the named fields of an answer; `a/b` brings the field b of a to the top. */
+/** Keeps the named fields of an answer; `a/b` brings the field b of a to the top, where it is called `a/b`. */
 export function pickFields(answer: object, names: readonly string[] | null | undefined): object {
   if (!names?.length) return answer;
   const picked: Record<string, unknown> = {};
@@ -39,7 +41,7 @@ export function pickFields(answer: object, names: readonly string[] | null | und
       const isThere = typeof value === 'object' && value !== null && Object.hasOwn(value, key);
       value = isThere ? (value as Record<string, unknown>)[key] : undefined;
     }
-    if (value !== undefined) picked[name.split('/').at(-1) ?? name] = value;
+    if (value !== undefined) picked[name] = value;
   }
   return picked;
 }
@@ -75,7 +77,12 @@ export async function toCompletion(completion: FinishedCompletion): Promise<obje
     model: name,
     tokens_predicted: onlyRead ? 0 : usage.completionTokens,
     tokens_evaluated: usage.promptTokens,
-    generation_settings: { ...settings, n_ctx: model.contextSize, stream: isStream },
+    generation_settings: {
+      ...defaultParams,
+      ...withoutNothing(settings),
+      n_ctx: model.contextSize,
+      stream: isStream,
+    },
     prompt: await model.detokenize(prompt, { renderSpecial: true }),
     has_new_line: text.includes('\n'),
     truncated: finishReason === 'length' && (limit < 0 || usage.completionTokens < limit) && !onlyRead,

@@ -20,7 +20,15 @@ const typesOfCodes: Readonly<Record<string, string>> = {
 };
 
 /** A failure in the shape of llama-server. */
-export function toLlamaCppError({ kind, status, code, message, param }: Failure): object {
+export function toLlamaCppError({ kind, status, code, message, param, sizes }: Failure): object {
   const type = typesOfCodes[code] ?? types[kind];
-  return { error: { code: status, message, type, ...(param !== undefined && { param }) } };
+  return {
+    error: {
+      code: status,
+      message,
+      type,
+      ...(param !== undefined && { param }),
+      ...(sizes && { n_prompt_tokens: sizes.promptTokens, n_ctx: sizes.contextSize }),
+    },
+  };
 }

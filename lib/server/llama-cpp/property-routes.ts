@@ -4,42 +4,9 @@ import Type from 'typebox';
 import type { Model } from '../../index.js';
 import type { ServerContext } from '../context.js';
 import { RequestError } from '../failures.js';
+import { defaultParams } from './default-params.js';
 
 const model = Type.Optional(Type.String({ description: 'Name of the model. Default: the default model.' }));
-
-/** What a completion is made with when it says nothing else, in llama-server's names. */
-const defaultParams = {
-  seed: 0xffffffff,
-  temperature: 0.8,
-  dynatemp_range: 0,
-  dynatemp_exponent: 1,
-  top_k: 40,
-  top_p: 0.95,
-  min_p: 0.05,
-  top_n_sigma: -1,
-  xtc_probability: 0,
-  xtc_threshold: 0.1,
-  typical_p: 1,
-  repeat_last_n: 64,
-  repeat_penalty: 1,
-  presence_penalty: 0,
-  frequency_penalty: 0,
-  dry_multiplier: 0,
-  dry_base: 1.75,
-  dry_allowed_length: 2,
-  dry_penalty_last_n: 64,
-  mirostat: 0,
-  mirostat_tau: 5,
-  mirostat_eta: 0.1,
-  n_predict: -1,
-  max_tokens: -1,
-  ignore_eos: false,
-  stream: false,
-  n_probs: 0,
-  min_keep: 0,
-  stop: [],
-  grammar: '',
-};
 
 const Params = Type.Record(Type.String(), Type.Unknown());
 

@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import type { ServerContext } from '../context.js';
 import { handleErrors } from '../http/error-handling.js';
+import { chatRoutes } from './chat-routes.js';
 import { complete } from './complete.js';
 import { CompletionRequest } from './completion-request.js';
+import { embeddingRoutes } from './embedding-routes.js';
 import { toLlamaCppError } from './errors.js';
 import { InfillRequest, readInfillPrompt } from './infill.js';
 import { readPrompts } from './prompts.js';
@@ -10,14 +12,16 @@ import { propertyRoutes } from './property-routes.js';
 import { tokenRoutes } from './token-routes.js';
 
 /**
- * What clients of llama-server ask for: `/completion`, `/infill`, `/tokenize`, `/detokenize`, `/apply-template`, `/props`,
- * `/slots`.
+ * What clients of llama-server ask for: `/completion`, `/chat/completions`, `/embedding`, `/infill`, `/tokenize`,
+ * `/detokenize`, `/apply-template`, `/props`, `/slots`.
  */
 export function llamaCppRoutes(context: ServerContext): FastifyPluginAsyncTypebox {
   return async (app) => {
     handleErrors(app, toLlamaCppError);
     await app.register(tokenRoutes(context));
     await app.register(propertyRoutes(context));
+    await app.register(embeddingRoutes(context));
+    await app.register(chatRoutes(context));
 
     for (const path of ['/completion', '/completions']) {
       app.post(

@@ -139,8 +139,8 @@ async function usageEvent(
   return `${eventHead(head)}],"usage":${JSON.stringify(usage)}${timings}}\n\n`;
 }
 
-/** `POST /v1/chat/completions`. */
-export function chatRoutes(context: ServerContext): FastifyPluginAsyncTypebox {
+/** `POST /v1/chat/completions`, or another path that clients know it by. */
+export function chatRoutes(context: ServerContext, path = '/v1/chat/completions'): FastifyPluginAsyncTypebox {
   const complete = async (request: FastifyRequest, body: ChatBody, reply: FastifyReply) => {
     const plan = planChat(body);
     const { scope, client } = request;
@@ -159,7 +159,7 @@ export function chatRoutes(context: ServerContext): FastifyPluginAsyncTypebox {
 
   return async (app) => {
     app.post(
-      '/v1/chat/completions',
+      path,
       { schema: { tags: ['OpenAI'], summary: 'Answer a conversation', body: ChatRequest } },
       async (request, reply) => {
         try {

@@ -76,17 +76,22 @@ function checkDimensions(dimensions: number | undefined, model: Model): void {
 }
 
 /** Embeddings as they were asked for. */
-interface EmbeddingPlan {
+export interface EmbeddingPlan {
   readonly inputs: readonly Prompt[];
   readonly format: string;
   readonly dimensions: number | undefined;
 }
 
-function planEmbeddings(body: EmbeddingBody): EmbeddingPlan {
+export function planEmbeddings(body: EmbeddingBody): EmbeddingPlan {
   return { inputs: readInputs(body), format: readFormat(body), dimensions: body.dimensions ?? undefined };
 }
 
-async function embed(model: Model, { inputs, format, dimensions }: EmbeddingPlan, signal: AbortSignal) {
+/** The embeddings, and how many tokens they were made of. */
+export async function embed(
+  model: Model,
+  { inputs, format, dimensions }: EmbeddingPlan,
+  signal: AbortSignal,
+) {
   checkDimensions(dimensions, model);
   const texts = await toTexts(model, inputs);
   const vectors = await model.embed(texts, { signal });

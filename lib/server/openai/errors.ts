@@ -76,8 +76,12 @@ function paramOf({ code, details }: LlamaNativeError, names: CauseNames): string
 /** The same failure, if it is the client's, with the name that its cause has in the request. */
 export function nameCause(error: unknown, names: CauseNames): unknown {
   if (!LlamaNativeError.isInstance(error)) return error;
-  const { kind, code, message } = toFailure(error);
+  const { kind, code, message, sizes } = toFailure(error);
   if (kind !== 'invalid-request') return error;
   const param = paramOf(error, names);
-  return new RequestError(kind, code, message, { cause: error, ...(param !== undefined && { param }) });
+  return new RequestError(kind, code, message, {
+    cause: error,
+    ...(param !== undefined && { param }),
+    ...(sizes !== undefined && { sizes }),
+  });
 }

@@ -146,7 +146,45 @@ describe('the API of llama-server', () => {
       n_predict: 1,
       response_fields: ['content', 'generation_settings/n_predict', 'constructor/name'],
     });
-    expect(answer).toEqual({ content: expect.any(String), n_predict: 1 });
+    expect(answer).toEqual({ content: expect.any(String), 'generation_settings/n_predict': 1 });
+  });
+
+  it('chats at the path of llama-server', async () => {
+    const messages = [{ role: 'user', content: 'Say hello.' }];
+    const answer = await post('/chat/completions', { messages, max_tokens: 3, temperature: 0 });
+    const same = await post('/v1/chat/completions', { messages, max_tokens: 3, temperature: 0 });
+    expect(answer).toMatchObject({ object: 'chat.completion', usage: { completion_tokens: 3 } });
+    expect(answer.choices).toEqual(same.choices);
+  });
+
+  it('tells how long a conversation is that does not fit, and how long it may be', async () => {
+    const messages = [{ role: 'user', content: 'hello '.repeat(3000) }];
+    for (const stream of [false, true]) {
+      const response = await started.post('/chat/completions', { messages, stream });
+      expect(response.status).toBe(400);
+      const { error } = (await response.json()) as { error: Record<string, number> };
+      expect(error).toMatchObject({ code: 400, type: 'exceed_context_size_error', n_ctx: 2048 });
+      expect(error.n_prompt_tokens).toBeGreaterThan(3000);
+    }
+  });
+
+  it('names the settings that a request left out', async () => {
+    const { generation_settings: settings } = await post('/completion', {
+      prompt: 'Hi',
+      n_predict: 1,
+      temperature: null,
+      top_k: 7,
+    });
+    expect(settings).toMatchObject({ n_predict: 1, top_k: 7, temperature: 0.8, min_p: 0.05, n_ctx: 2048 });
+  });
+
+  it('turns texts into vectors, a list of one for each', async () => {
+    const answer = await post('/embedding', { content: ['Hello', 'world'] });
+    const { data } = (await post('/v1/embeddings', { input: ['Hello', 'world'] })) as {
+      data: { embedding: number[] }[];
+    };
+    expect(answer).toEqual(data.map(({ embedding }, index) => ({ index, embedding: [embedding] })));
+    expect((await started.post('/embeddings', {})).status).toBe(400);
   });
 
   it('describes the server and the model', async () => {
