@@ -1,6 +1,6 @@
 /** Small models with random weights and a real WordPiece vocabulary, of the kinds that embeddings are computed with. */
 import type { GgufValueInput } from '../../lib/gguf/write.js';
-import { text, uint32 } from './gguf-values.js';
+import { strings, text, uint32 } from './gguf-values.js';
 import { writeRandomModel } from './random-models.js';
 import { RandomWeights } from './random-weights.js';
 
@@ -10,8 +10,23 @@ export const bertSizes = { layers: 2, embedding: 64, feedForward: 128, heads: 4,
 /** Values of the key `bert.pooling_type`. */
 const poolingTypes = { none: 0, mean: 1, cls: 2, last: 3, rank: 4 } as const;
 
+/** A head on top of a BERT. */
+export interface BertHead {
+  /** `dense` is a hidden layer alone, `output` one that gives the scores; both are what XLM-RoBERTa's rerankers have. */
+  readonly parts: readonly ('dense' | 'output')[];
+  /** What its outputs stand for. Default: one output without a label. */
+  readonly labels?: readonly string[];
+}
+
+/** The head of most rerankers. */
+export const rankingHead: BertHead = { parts: ['dense', 'output'] };
+
 /** Writes a BERT, which only encodes, and returns its path. Without `pooling` the file asks for none. */
-export async function writeBertModel(pooling?: keyof typeof poolingTypes): Promise<string> {
+export async function writeBertModel(
+  pooling?: keyof typeof poolingTypes,
+  { parts, labels = [] }: BertHead = { parts: [] },
+  vocabulary: Readonly<Record<string, GgufValueInput>> = {},
+): Promise<string> {
   const { layers, embedding, feedForward, heads, context } = bertSizes;
   const hyperparameters: Record<string, GgufValueInput> = {
     'general.architecture': text('bert'),
@@ -23,6 +38,7 @@ export async function writeBertModel(pooling?: keyof typeof poolingTypes): Promi
     'bert.attention.layer_norm_epsilon': { type: 'float32', value: 1e-12 },
     'bert.attention.causal': { type: 'bool', value: false },
     ...(pooling === undefined ? {} : { 'bert.pooling_type': uint32(poolingTypes[pooling]) }),
+    ...(labels.length === 0 ? {} : { 'bert.classifier.output_labels': strings(...labels) }),
   };
   const weights = new RandomWeights();
   const norm = (name: string) => [
@@ -44,13 +60,16 @@ export async function writeBertModel(pooling?: keyof typeof poolingTypes): Promi
   ];
   return writeRandomModel({
     name: `bert-${pooling ?? 'plain'}`,
-    hyperparameters: hyperparameters,
+    hyperparameters,
+    vocabulary,
     tensorsFor: (vocabularySize) => [
       weights.matrix('token_embd.weight', embedding, vocabularySize),
       weights.matrix('token_types.weight', embedding, 2),
       weights.matrix('position_embd.weight', embedding, context),
       ...norm('token_embd_norm'),
       ...Array.from({ length: layers }, (_, index) => layer(`blk.${index}`)).flat(),
+      ...(parts.includes('dense') ? linear('cls', embedding, embedding) : []),
+      ...(parts.includes('output') ? linear('cls.output', embedding, Math.max(1, labels.length)) : []),
     ],
   });
 }

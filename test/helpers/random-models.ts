@@ -6,12 +6,17 @@ import type { RandomModel } from './random-weights.js';
 import { vendoredPath } from './vendored.js';
 
 /** Writes a model, the tensors made for the size of the vocabulary; returns its path. */
-export async function writeRandomModel({ name, hyperparameters, tensorsFor }: RandomModel): Promise<string> {
+export async function writeRandomModel(model: RandomModel): Promise<string> {
+  const { name, hyperparameters, vocabulary: changes = {}, tensorsFor } = model;
   const { metadata: source } = await readGgufHeader(vendoredPath('models', 'ggml-vocab-bert-bge.gguf'));
   const tokens = source.get('tokenizer.ggml.tokens');
   if (tokens?.type !== 'array') throw new Error('Expected a vocabulary with tokens');
   const vocabulary = [...source].filter(([key]) => key.startsWith('tokenizer.'));
-  const metadata = new Map<string, GgufValueInput>([...Object.entries(hyperparameters), ...vocabulary]);
+  const metadata = new Map<string, GgufValueInput>([
+    ...Object.entries(hyperparameters),
+    ...vocabulary,
+    ...Object.entries(changes),
+  ]);
   const path = await temporaryFile(`${name}.gguf`);
   await writeGguf(path, { metadata, tensors: tensorsFor(tokens.value.length) });
   return path;

@@ -6,6 +6,8 @@ import { Random } from './gguf-random.js';
 export interface RandomModel {
   readonly name: string;
   readonly hyperparameters: Readonly<Record<string, GgufValueInput>>;
+  /** Keys of the vocabulary that are other than usual. */
+  readonly vocabulary?: Readonly<Record<string, GgufValueInput>>;
   readonly tensorsFor: (vocabularySize: number) => GgufTensorInput[];
 }
 
