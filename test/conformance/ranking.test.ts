@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadModel, type Model } from '../../lib/index.js';
-import { bertSizes, rankingHead, writeBertModel } from '../helpers/embedding-models.js';
+import { type BertSettings, bertSizes, rankingHead, writeBertModel } from '../helpers/embedding-models.js';
 import { text } from '../helpers/gguf-values.js';
 import { rankWithReference } from '../helpers/llama-tools.js';
 
@@ -12,34 +12,45 @@ const documents = [
   '中文是一种美丽的语言。',
   'def fibonacci(n): return n',
   'tall',
-  // As long as the model reads, with the query and the special tokens around both.
-  'word '.repeat(bertSizes.context - 12).trim(),
+  // About as long as the model reads, with the query and what stands around both.
+  'word '.repeat(bertSizes.context - 20).trim(),
 ];
 
 interface Subject {
   readonly name: string;
-  readonly path: () => Promise<string>;
+  readonly settings: BertSettings;
+  /** Where llama-embedding needs other words for the same. */
+  readonly reference?: BertSettings;
+}
+
+/** llama-embedding puts special tokens around what a template gives, as llama-server does not. */
+function withTemplate(template: string): BertSettings {
+  const changes = { 'tokenizer.chat_template.rerank': text(template) };
+  return { pooling: 'rank', head: rankingHead, vocabulary: { changes } };
 }
 
 const subjects: readonly Subject[] = [
-  {
-    name: 'a BERT with a head of two layers',
-    path: () => writeBertModel('rank', rankingHead),
-  },
-  {
-    name: 'a BERT with a head of one layer',
-    path: () => writeBertModel('rank', { parts: ['output'] }),
-  },
+  { name: 'a BERT with a head of two layers', settings: { pooling: 'rank', head: rankingHead } },
+  { name: 'a BERT with a head of one layer', settings: { pooling: 'rank', head: { parts: ['output'] } } },
   {
     name: 'a BERT that says yes or no',
-    path: () => writeBertModel('rank', { parts: ['dense', 'output'], labels: ['yes', 'no'] }),
+    settings: { pooling: 'rank', head: { parts: ['dense', 'output'], labels: ['yes', 'no'] } },
   },
   {
     name: 'a BERT with a template for ranking',
-    path: () =>
-      writeBertModel('rank', rankingHead, {
-        'tokenizer.chat_template.rerank': text('[CLS] is it: {document} [SEP] what was asked: {query} [SEP]'),
-      }),
+    settings: withTemplate('[CLS] is it: {document} [SEP] what was asked: {query} [SEP]'),
+    reference: withTemplate('is it: {document} [SEP] what was asked: {query}'),
+  },
+  {
+    name: "a BERT with XLM-RoBERTa's vocabulary, which has two tokens between texts",
+    settings: {
+      pooling: 'rank',
+      head: rankingHead,
+      vocabulary: {
+        name: 'nomic-bert-moe',
+        changes: { 'tokenizer.ggml.add_sep_token': { type: 'bool', value: true } },
+      },
+    },
   },
 ];
 
@@ -48,8 +59,9 @@ describe.each(subjects)('scores of $name', (subject) => {
   let model: Model;
 
   beforeAll(async () => {
-    modelPath = await subject.path();
-    model = await loadModel(modelPath, settings);
+    const path = await writeBertModel(subject.settings);
+    modelPath = subject.reference === undefined ? path : await writeBertModel(subject.reference);
+    model = await loadModel(path, settings);
   });
   afterAll(() => model.close());
 
@@ -57,7 +69,8 @@ describe.each(subjects)('scores of $name', (subject) => {
     const expected = await rankWithReference({ modelPath, ...settings }, query, documents);
     const scores = await model.rank(query, documents);
     expect(scores).toHaveLength(documents.length);
-    for (const [index, score] of scores.entries()) expect(score, documents[index]).toBeCloseTo(expected[index] ?? 0, 4);
+    for (const [index, score] of scores.entries())
+      expect(score, documents[index]).toBeCloseTo(expected[index] ?? 0, 4);
     expect(Math.max(...expected) - Math.min(...expected)).toBeGreaterThan(0.01);
   });
 

@@ -2,7 +2,7 @@
 import type { GgufValueInput } from '../../lib/gguf/write.js';
 import { strings, text, uint32 } from './gguf-values.js';
 import { writeRandomModel } from './random-models.js';
-import { RandomWeights } from './random-weights.js';
+import { RandomWeights, type VocabularyChoice } from './random-weights.js';
 
 /** Sizes of {@link writeBertModel}: what all-MiniLM-L6-v2 has, made smaller. */
 export const bertSizes = { layers: 2, embedding: 64, feedForward: 128, heads: 4, context: 128 } as const;
@@ -21,12 +21,18 @@ export interface BertHead {
 /** The head of most rerankers. */
 export const rankingHead: BertHead = { parts: ['dense', 'output'] };
 
-/** Writes a BERT, which only encodes, and returns its path. Without `pooling` the file asks for none. */
-export async function writeBertModel(
-  pooling?: keyof typeof poolingTypes,
-  { parts, labels = [] }: BertHead = { parts: [] },
-  vocabulary: Readonly<Record<string, GgufValueInput>> = {},
-): Promise<string> {
+/** What a BERT can have. */
+export interface BertSettings {
+  /** Default: the file asks for none. */
+  readonly pooling?: keyof typeof poolingTypes;
+  /** Default: none. */
+  readonly head?: BertHead;
+  readonly vocabulary?: VocabularyChoice;
+}
+
+/** Writes a BERT, which only encodes, and returns its path. */
+export async function writeBertModel(settings: BertSettings = {}): Promise<string> {
+  const { pooling, head: { parts, labels = [] } = { parts: [] }, vocabulary } = settings;
   const { layers, embedding, feedForward, heads, context } = bertSizes;
   const hyperparameters: Record<string, GgufValueInput> = {
     'general.architecture': text('bert'),
@@ -61,10 +67,10 @@ export async function writeBertModel(
   return writeRandomModel({
     name: `bert-${pooling ?? 'plain'}`,
     hyperparameters,
-    vocabulary,
-    tensorsFor: (vocabularySize) => [
+    ...(vocabulary && { vocabulary }),
+    tensorsFor: (vocabularySize, tokenTypes) => [
       weights.matrix('token_embd.weight', embedding, vocabularySize),
-      weights.matrix('token_types.weight', embedding, 2),
+      weights.matrix('token_types.weight', embedding, tokenTypes),
       weights.matrix('position_embd.weight', embedding, context),
       ...norm('token_embd_norm'),
       ...Array.from({ length: layers }, (_, index) => layer(`blk.${index}`)).flat(),
