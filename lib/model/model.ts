@@ -291,10 +291,12 @@ export class Model extends EventEmitter<ModelEvents> {
    * @throws AbortError when `signal` fires.
    *
    * @example
-   * ```js
+   * ```ts
+   * const model = await loadModel('reranker.gguf');
    * const documents = ['It is painted brown.', 'Its height is 330 metres.'];
    * const scores = await model.rank('How tall is the Eiffel Tower?', documents);
    * const best = documents[scores.indexOf(Math.max(...scores))];
+   * await model.close();
    * ```
    */
   async rank(query: string, documents: readonly string[], options: RankOptions = {}): Promise<number[]> {

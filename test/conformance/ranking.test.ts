@@ -70,7 +70,7 @@ describe.each(subjects)('scores of $name', (subject) => {
     const scores = await model.rank(query, documents);
     expect(scores).toHaveLength(documents.length);
     for (const [index, score] of scores.entries())
-      expect(score, documents[index]).toBeCloseTo(expected[index] ?? 0, 4);
+      expect(score, documents[index]).toBeCloseTo(expected[index] ?? 0, 5);
     expect(Math.max(...expected) - Math.min(...expected)).toBeGreaterThan(0.01);
   });
 
@@ -78,7 +78,7 @@ describe.each(subjects)('scores of $name', (subject) => {
     for (const document of documents.slice(0, 3)) {
       const [expected = 0] = await rankWithReference({ modelPath, ...settings }, query, [document]);
       const [score] = await model.rank(query, [document]);
-      expect(score, document).toBeCloseTo(expected, 4);
+      expect(score, document).toBeCloseTo(expected, 5);
     }
   });
 });
