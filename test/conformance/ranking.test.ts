@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadModel, type Model } from '../../lib/index.js';
-import { type BertSettings, bertSizes, rankingHead, writeBertModel } from '../helpers/embedding-models.js';
+import { bertSizes, rankingHead, writeBertModel, writeQwen3Ranker } from '../helpers/embedding-models.js';
 import { text } from '../helpers/gguf-values.js';
 import { rankWithReference } from '../helpers/llama-tools.js';
 
@@ -18,40 +18,48 @@ const documents = [
 
 interface Subject {
   readonly name: string;
-  readonly settings: BertSettings;
+  readonly path: () => Promise<string>;
   /** Where llama-embedding needs other words for the same. */
-  readonly reference?: BertSettings;
+  readonly referencePath?: () => Promise<string>;
 }
 
 /** llama-embedding puts special tokens around what a template gives, as llama-server does not. */
-function withTemplate(template: string): BertSettings {
+function writeWithTemplate(template: string): Promise<string> {
   const changes = { 'tokenizer.chat_template.rerank': text(template) };
-  return { pooling: 'rank', head: rankingHead, vocabulary: { changes } };
+  return writeBertModel({ pooling: 'rank', head: rankingHead, vocabulary: { changes } });
 }
 
 const subjects: readonly Subject[] = [
-  { name: 'a BERT with a head of two layers', settings: { pooling: 'rank', head: rankingHead } },
-  { name: 'a BERT with a head of one layer', settings: { pooling: 'rank', head: { parts: ['output'] } } },
+  {
+    name: 'a BERT with a head of two layers',
+    path: () => writeBertModel({ pooling: 'rank', head: rankingHead }),
+  },
+  {
+    name: 'a BERT with a head of one layer',
+    path: () => writeBertModel({ pooling: 'rank', head: { parts: ['output'] } }),
+  },
   {
     name: 'a BERT that says yes or no',
-    settings: { pooling: 'rank', head: { parts: ['dense', 'output'], labels: ['yes', 'no'] } },
+    path: () =>
+      writeBertModel({ pooling: 'rank', head: { parts: ['dense', 'output'], labels: ['yes', 'no'] } }),
   },
   {
     name: 'a BERT with a template for ranking',
-    settings: withTemplate('[CLS] is it: {document} [SEP] what was asked: {query} [SEP]'),
-    reference: withTemplate('is it: {document} [SEP] what was asked: {query}'),
+    path: () => writeWithTemplate('[CLS] is it: {document} [SEP] what was asked: {query} [SEP]'),
+    referencePath: () => writeWithTemplate('is it: {document} [SEP] what was asked: {query}'),
   },
   {
     name: "a BERT with XLM-RoBERTa's vocabulary, which has two tokens between texts",
-    settings: {
-      pooling: 'rank',
-      head: rankingHead,
-      vocabulary: {
-        name: 'nomic-bert-moe',
-        changes: { 'tokenizer.ggml.add_sep_token': { type: 'bool', value: true } },
-      },
+    path: () => {
+      const changes = { 'tokenizer.ggml.add_sep_token': { type: 'bool', value: true } } as const;
+      return writeBertModel({
+        pooling: 'rank',
+        head: rankingHead,
+        vocabulary: { name: 'nomic-bert-moe', changes },
+      });
     },
   },
+  { name: 'a Qwen3, which gives probabilities', path: writeQwen3Ranker },
 ];
 
 describe.each(subjects)('scores of $name', (subject) => {
@@ -59,8 +67,8 @@ describe.each(subjects)('scores of $name', (subject) => {
   let model: Model;
 
   beforeAll(async () => {
-    const path = await writeBertModel(subject.settings);
-    modelPath = subject.reference === undefined ? path : await writeBertModel(subject.reference);
+    const path = await subject.path();
+    modelPath = (await subject.referencePath?.()) ?? path;
     model = await loadModel(path, settings);
   });
   afterAll(() => model.close());

@@ -79,3 +79,47 @@ export async function writeBertModel(settings: BertSettings = {}): Promise<strin
     ],
   });
 }
+
+/** Writes a Qwen3 with the head of its rerankers, which reads the last token and tells yes from no; returns its path. */
+export async function writeQwen3Ranker(): Promise<string> {
+  const { layers, embedding, feedForward, heads, context } = bertSizes;
+  const headLength = embedding / heads;
+  const keyValue = 2 * headLength;
+  const weights = new RandomWeights();
+  const layer = (name: string) => [
+    weights.around(1, `${name}.attn_norm.weight`, [embedding]),
+    weights.matrix(`${name}.attn_q.weight`, embedding, embedding),
+    weights.matrix(`${name}.attn_k.weight`, embedding, keyValue),
+    weights.matrix(`${name}.attn_v.weight`, embedding, keyValue),
+    weights.around(1, `${name}.attn_q_norm.weight`, [headLength]),
+    weights.around(1, `${name}.attn_k_norm.weight`, [headLength]),
+    weights.matrix(`${name}.attn_output.weight`, embedding, embedding),
+    weights.around(1, `${name}.ffn_norm.weight`, [embedding]),
+    weights.matrix(`${name}.ffn_gate.weight`, embedding, feedForward),
+    weights.matrix(`${name}.ffn_up.weight`, embedding, feedForward),
+    weights.matrix(`${name}.ffn_down.weight`, feedForward, embedding),
+  ];
+  return writeRandomModel({
+    name: 'qwen3-ranker',
+    hyperparameters: {
+      'general.architecture': text('qwen3'),
+      'qwen3.block_count': uint32(layers),
+      'qwen3.context_length': uint32(context),
+      'qwen3.embedding_length': uint32(embedding),
+      'qwen3.feed_forward_length': uint32(feedForward),
+      'qwen3.attention.head_count': uint32(heads),
+      'qwen3.attention.head_count_kv': uint32(2),
+      'qwen3.attention.key_length': uint32(headLength),
+      'qwen3.attention.value_length': uint32(headLength),
+      'qwen3.attention.layer_norm_rms_epsilon': { type: 'float32', value: 1e-6 },
+      'qwen3.pooling_type': uint32(poolingTypes.rank),
+      'qwen3.classifier.output_labels': strings('yes', 'no'),
+    },
+    tensorsFor: (vocabularySize) => [
+      weights.matrix('token_embd.weight', embedding, vocabularySize),
+      weights.around(1, 'output_norm.weight', [embedding]),
+      weights.matrix('cls.output.weight', embedding, 2),
+      ...Array.from({ length: layers }, (_, index) => layer(`blk.${index}`)).flat(),
+    ],
+  });
+}
