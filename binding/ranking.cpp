@@ -1,6 +1,16 @@
 #include "ranking.h"
 
+// Warnings in llama.cpp's headers are not ours to mend, and this one is found beside those that are set
+// apart.
+#if defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow"
+#endif
 #include "../src/llama-model.h"
+#if defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+
 #include "errors.h"
 
 // llama.cpp builds its graph with whatever part of a head is there, and then reads so many numbers for each
