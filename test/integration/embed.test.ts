@@ -302,6 +302,6 @@ describe('the addon refuses what llama.cpp would abort on', () => {
 
   test('an unknown pooling', () => {
     const unknown = { ...options, pooling: 'max' as 'mean' };
-    expect(() => addon.createContext(handle, unknown, () => {})).toThrow(/mean, cls, last or none/);
+    expect(() => addon.createContext(handle, unknown, () => {})).toThrow(/mean, cls, last, rank or none/);
   });
 });
