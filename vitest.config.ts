@@ -2,10 +2,10 @@ import { defineConfig } from 'vitest/config';
 
 /** What a model does, whichever process its engine is in: tested a second time with engines of their own. */
 const sameWhenIsolated = [
-  'test/conformance/{embeddings,forced-tool-calls,greedy-generation,structured-output}.test.ts',
+  'test/conformance/{embeddings,forced-tool-calls,greedy-generation,ranking,structured-output}.test.ts',
   'test/integration/{chat,chat-history,chat-tools,chat-tools-real,checkpoints,context,embed,engine}.test.ts',
   'test/integration/{generate-many,generation,generic-tools,grammar,load,logits-processor,object}.test.ts',
-  'test/integration/{prefix-cache,regex,sampling,saved-chat,speculative}.test.ts',
+  'test/integration/{prefix-cache,rank,regex,sampling,saved-chat,speculative}.test.ts',
 ];
 
 export default defineConfig({

@@ -12,6 +12,7 @@
 #include "message_writer.h"
 #include "parent_pipe.h"
 #include "promise_worker.h"
+#include "ranking.h"
 #include "state_bytes.h"
 #include "step_events.h"
 
@@ -141,8 +142,10 @@ Napi::Value CreateContext(const Napi::CallbackInfo& info) {
   }
   auto options = info[1].As<Napi::Object>();
   const int64_t state_limit = ReadLength(options, "stateLimit", 0);
-  auto context = std::make_shared<Context>(model, ReadContextParams(options), state_limit,
-                                           ReadSpeculation(options), ReadAdapters(options, model));
+  const llama_context_params params = ReadContextParams(options);
+  CheckRanking(*model, params);
+  auto context = std::make_shared<Context>(model, params, state_limit, ReadSpeculation(options),
+                                           ReadAdapters(options, model));
   ParentPipe* pipe = options.Get("reportsAs").IsUndefined() ? nullptr : ParentPipe::Get();
   const int32_t number = ReadInteger(options, "reportsAs", 0, 0, int_max);
   context->reports_elsewhere = pipe != nullptr;

@@ -91,10 +91,10 @@ void Evaluate(const Context& context, const std::vector<Text>& texts) {
 void AppendRow(const float* row, int32_t length, bool normalize, std::vector<float>& embedding) {
   if (row == nullptr) throw Failure("DECODE_FAILED", "llama.cpp gave no embedding for a text.");
   if (!std::all_of(row, row + length, [](float value) { return std::isfinite(value); })) {
-    throw Failure(
-        "DECODE_FAILED",
-        "The model gave an embedding with values that are no numbers. Its file may be damaged: load "
-        "it with checkTensors to see.");
+    throw Failure("DECODE_FAILED",
+                  "The model gave a text values that are no numbers. Its file may be damaged: load it with "
+                  "checkTensors "
+                  "to see.");
   }
   const size_t begin = embedding.size();
   embedding.resize(begin + length);
@@ -102,16 +102,20 @@ void AppendRow(const float* row, int32_t length, bool normalize, std::vector<flo
   common_embd_normalize(row, embedding.data() + begin, length, normalize ? 2 : -1);
 }
 
-// One embedding for each text; without pooling, the rows of its tokens one after the other.
+// One embedding for each text, or the outputs of its head where texts are ranked; without pooling, the rows
+// of its tokens one after the other.
 std::vector<std::vector<float>> Collect(llama_context* context, const std::vector<Text>& texts) {
-  const int32_t length = llama_model_n_embd_out(llama_get_model(context));
+  const llama_model* model = llama_get_model(context);
+  const bool ranks = llama_pooling_type(context) == LLAMA_POOLING_TYPE_RANK;
+  const int32_t length =
+      ranks ? static_cast<int32_t>(llama_model_n_cls_out(model)) : llama_model_n_embd_out(model);
   const bool pooled = llama_pooling_type(context) != LLAMA_POOLING_TYPE_NONE;
   std::vector<std::vector<float>> embeddings(texts.size());
   int32_t token = 0;
   for (size_t i = 0; i < texts.size(); i++) {
     if (pooled) {
       const float* row = llama_get_embeddings_seq(context, static_cast<llama_seq_id>(i));
-      AppendRow(row, length, texts[i].normalize, embeddings[i]);
+      AppendRow(row, length, texts[i].normalize && !ranks, embeddings[i]);
       continue;
     }
     embeddings[i].reserve(texts[i].tokens.size() * length);
@@ -136,9 +140,11 @@ void ReadPooling(const Napi::Object& options, llama_context_params& params) {
     params.pooling_type = LLAMA_POOLING_TYPE_CLS;
   } else if (pooling == "last") {
     params.pooling_type = LLAMA_POOLING_TYPE_LAST;
+  } else if (pooling == "rank") {
+    params.pooling_type = LLAMA_POOLING_TYPE_RANK;
   } else {
     throw Failure("INVALID_ARGUMENT",
-                  "Expected mean, cls, last or none for pooling; received " + pooling + ".");
+                  "Expected mean, cls, last, rank or none for pooling; received " + pooling + ".");
   }
 }
 

@@ -11,6 +11,7 @@
 #include "backend.h"
 #include "engine_process.h"
 #include "promise_worker.h"
+#include "ranking.h"
 
 void ReleaseLatch::Set() {
   std::lock_guard<std::mutex> lock(mutex_);
@@ -209,5 +210,6 @@ Napi::Value GetModelInfo(const Napi::CallbackInfo& info) {
   result.Set("hasDecoder", llama_model_has_decoder(model));
   result.Set("slidingWindow", llama_model_n_swa(model));
   result.Set("isRecurrent", llama_model_is_recurrent(model) || llama_model_is_hybrid(model));
+  DescribeRanking(*handle, result);
   return result;
 }

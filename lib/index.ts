@@ -36,7 +36,7 @@ export type {
 export { compare } from './compare/compare.js';
 export type { ComparedFile, CompareOptions, CompareProgress, Comparison } from './compare/types.js';
 export * from './convert/index.js';
-export type { EmbedOptions, EmbedProgress, Pooling } from './embed/types.js';
+export type { EmbedOptions, EmbedProgress, Pooling, RankOptions, RankProgress } from './embed/types.js';
 export { Context, type ContextOptions, type EvalOptions, Sampler } from './engine/context.js';
 export type { ModelMetrics, PrefixCacheMetrics } from './engine/metrics.js';
 export type { PrefixCacheOptions } from './engine/prefix-cache-options.js';

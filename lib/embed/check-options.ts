@@ -1,5 +1,5 @@
 import { checkBoolean, checkFunction, checkKeys, checkSignal, invalidArgument } from '../arguments.js';
-import type { EmbedOptions, Pooling } from './types.js';
+import type { EmbedOptions, Pooling, RankOptions } from './types.js';
 
 const poolings: readonly Pooling[] = ['mean', 'cls', 'last', 'none'];
 
@@ -25,4 +25,18 @@ export function checkTexts(texts: unknown): asserts texts is string | readonly s
   if (!Array.isArray(texts)) throw invalidArgument('texts', 'a string or an array of strings', texts);
   const wrong = texts.findIndex((text) => typeof text !== 'string');
   if (wrong !== -1) throw invalidArgument(`texts[${wrong}]`, 'a string', texts[wrong]);
+}
+
+/**
+ * Checks the arguments of a ranking.
+ * @throws InvalidArgumentError naming the argument, what was expected and what was received.
+ */
+export function checkRankArguments(query: unknown, documents: unknown, options: RankOptions): void {
+  if (typeof query !== 'string') throw invalidArgument('query', 'a string', query);
+  if (!Array.isArray(documents)) throw invalidArgument('documents', 'an array of strings', documents);
+  const wrong = documents.findIndex((document) => typeof document !== 'string');
+  if (wrong !== -1) throw invalidArgument(`documents[${wrong}]`, 'a string', documents[wrong]);
+  checkKeys('rank options', options, ['onProgress', 'signal']);
+  checkFunction('onProgress', options.onProgress);
+  checkSignal(options.signal);
 }

@@ -1,10 +1,16 @@
+import { abortError } from '../arguments.js';
 import { createError } from '../errors.js';
-import { addonOf, type ContextHandle, type ModelHandle, type NativeAppliedAdapter } from '../native/addon.js';
-import type { Pooling } from './types.js';
+import {
+  addonOf,
+  type ContextHandle,
+  type ModelHandle,
+  type NativeAppliedAdapter,
+  type NativePooling,
+} from '../native/addon.js';
 
 /** Sizes and settings of the contexts of a queue. */
 export interface QueueSettings {
-  readonly pooling: Pooling;
+  readonly pooling: NativePooling;
   /** Tokens of a batch while no text is longer. */
   readonly batchSize: number;
   /** Most texts of a batch. */
@@ -15,7 +21,7 @@ export interface QueueSettings {
   readonly checkFits: (contextSize: number) => void;
 }
 
-/** What a caller wants to have embedded. */
+/** What a caller wants to have embedded or scored. */
 export interface EmbeddingRequest {
   readonly texts: readonly Int32Array[];
   readonly normalize: boolean;
@@ -40,7 +46,7 @@ interface BatchItem {
 }
 
 /** A job that waits or runs. */
-export interface QueuedEmbedding {
+interface QueuedEmbedding {
   readonly embeddings: Promise<Float32Array[]>;
   /** Gives it up: what has not begun is not computed. */
   readonly cancel: (error: unknown) => void;
@@ -69,8 +75,24 @@ export class EmbeddingQueue {
     this.#settings = settings;
   }
 
-  /** Adds a job of texts of one token or more. */
-  add(request: EmbeddingRequest): QueuedEmbedding {
+  /**
+   * The results of a job of texts of one token or more.
+   * @param what the caller's name for it, should it be cancelled.
+   * @throws AbortError when `signal` fires; batches that have not begun are not computed then.
+   */
+  async run(request: EmbeddingRequest, what: string, signal?: AbortSignal): Promise<Float32Array[]> {
+    if (signal?.aborted) throw abortError(signal, what);
+    const { embeddings, cancel } = this.#add(request);
+    const onAbort = () => signal && cancel(abortError(signal, what));
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await embeddings;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  #add(request: EmbeddingRequest): QueuedEmbedding {
     const { promise, resolve, reject } = withResolvers<Float32Array[]>();
     const job: Job = { ...request, taken: 0, completed: 0, results: [], resolve, reject };
     if (this.#closed) reject(closedError());

@@ -34,3 +34,21 @@ export interface EmbedOptions {
   /** Cancels: batches that have not begun are not computed, and the call rejects with an `AbortError`. */
   signal?: AbortSignal;
 }
+
+/** How far a call of {@link Model.rank} has come. */
+export interface RankProgress {
+  /** Documents whose scores are there. */
+  readonly completed: number;
+  /** Documents in the call. */
+  readonly total: number;
+  /** Tokens that the whole call reads: the query with each document, and the special tokens around them. */
+  readonly tokens: number;
+}
+
+/** Options of {@link Model.rank}. */
+export interface RankOptions {
+  /** Called after each batch. What it throws ends the call and is what the call rejects with. */
+  onProgress?: (progress: RankProgress) => void;
+  /** Cancels: batches that have not begun are not computed, and the call rejects with an `AbortError`. */
+  signal?: AbortSignal;
+}

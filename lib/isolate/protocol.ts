@@ -5,7 +5,7 @@ import type { NativeDevice, NativeStepEvents, NativeSystemInfo } from '../native
  * What the two ends of an isolated engine say to each other. Both come from the same package, so there is one version
  * of it; it is compared all the same, since a package may be updated under a running program.
  */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 /** Descriptors of the engine's process besides its standard ones: where it answers, and what closes with the parent. */
 export const answerDescriptor = 3;

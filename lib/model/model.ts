@@ -13,9 +13,11 @@ import {
 } from '../chat/render.js';
 import { toPromptRequest } from '../chat/run-answer.js';
 import type { ChatAnswer, ChatMessage, ChatTemplateOptions, RenderedChat } from '../chat/types.js';
-import { checkEmbedOptions, checkTexts } from '../embed/check-options.js';
+import { checkEmbedOptions, checkRankArguments, checkTexts } from '../embed/check-options.js';
 import { Embedder } from '../embed/embedder.js';
-import type { EmbedOptions } from '../embed/types.js';
+import { EmbeddingQueues } from '../embed/embedding-queues.js';
+import { Ranker } from '../embed/ranker.js';
+import type { EmbedOptions, RankOptions } from '../embed/types.js';
 import { Context, type ContextOptions, checkContextOptions, Sampler } from '../engine/context.js';
 import type { Engine } from '../engine/engine.js';
 import type { PreparedPrompt } from '../engine/job.js';
@@ -109,8 +111,10 @@ export class Model extends EventEmitter<ModelEvents> {
   readonly #forgotten = new FinalizationRegistry<WeakRef<Dependent>>((reference) => {
     this.#dependents.delete(reference);
   });
-  /** Made by the first call of {@link embed}. */
+  /** Made by the first call of {@link embed} or {@link rank}. */
+  #embeddingQueues: EmbeddingQueues | undefined;
   #embedder: Embedder | undefined;
+  #ranker: Ranker | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -270,20 +274,36 @@ export class Model extends EventEmitter<ModelEvents> {
     const model = this.#open();
     checkTexts(texts);
     checkEmbedOptions(options);
-    if (this.#vocabOnly) {
-      const message =
-        'The model was loaded with vocabOnly. Load it without that option to compute embeddings.';
-      throw createError('NO_WEIGHTS', message);
-    }
-    this.#embedder ??= new Embedder(model, {
-      contextSize: this.#engine?.contextSize,
-      batchSize: this.#batchSize,
-      threads: this.threads,
-      adapters: this.#adapters.applied,
-    });
+    this.#embedder ??= new Embedder(model, this.#queuesFor(model, 'compute embeddings'));
     if (typeof texts !== 'string') return this.#embedder.embed(texts, options);
     const [embedding = new Float32Array()] = await this.#embedder.embed([texts], options);
     return embedding;
+  }
+
+  /**
+   * Tells how well documents answer a query: the higher a score, the better. For models that were made for it
+   * (rerankers), which read the query together with each document. Documents share batches, also those of several calls.
+   * @returns a score for each document, in their order: a logit with most models, so any number; a probability with
+   * Qwen3's rerankers. Only scores of one model and one query are worth comparing.
+   * @throws InvalidArgumentError for bad arguments.
+   * @throws ContextError PROMPT_TOO_LONG if a document and the query together do not fit the context; NO_WEIGHTS,
+   * OUT_OF_MEMORY; ModelLoadError MODEL_UNSUPPORTED for a model that is no reranker.
+   * @throws AbortError when `signal` fires.
+   *
+   * @example
+   * ```ts
+   * const model = await loadModel('reranker.gguf');
+   * const documents = ['It is painted brown.', 'Its height is 330 metres.'];
+   * const scores = await model.rank('How tall is the Eiffel Tower?', documents);
+   * const best = documents[scores.indexOf(Math.max(...scores))];
+   * await model.close();
+   * ```
+   */
+  async rank(query: string, documents: readonly string[], options: RankOptions = {}): Promise<number[]> {
+    const model = this.#open();
+    checkRankArguments(query, documents, options);
+    this.#ranker ??= new Ranker(model, this.#queuesFor(model, 'rank'));
+    return this.#ranker.rank(query, documents, options);
   }
 
   /**
@@ -498,7 +518,7 @@ export class Model extends EventEmitter<ModelEvents> {
 
   async #close(): Promise<void> {
     const dependents = [...this.#dependents].map((reference) => reference.deref()?.close());
-    await Promise.all([this.#engine?.close(), this.#embedder?.close(), ...dependents]);
+    await Promise.all([this.#engine?.close(), this.#embeddingQueues?.close(), ...dependents]);
     await addonOf(this.#handle).closeModel(this.#handle);
     if (this.#draftHandle !== undefined) await addonOf(this.#draftHandle).closeModel(this.#draftHandle);
     await this.#isolatedEngine?.close();
@@ -508,6 +528,20 @@ export class Model extends EventEmitter<ModelEvents> {
     if (this.#closing !== undefined)
       throw createError('CLOSED', 'The model is closed. Load it again to use it.');
     return this.#handle;
+  }
+
+  #queuesFor(model: ModelHandle, purpose: string): EmbeddingQueues {
+    if (this.#vocabOnly) {
+      const message = `The model was loaded with vocabOnly. Load it without that option to ${purpose}.`;
+      throw createError('NO_WEIGHTS', message);
+    }
+    this.#embeddingQueues ??= new EmbeddingQueues(model, {
+      contextSize: this.#engine?.contextSize,
+      batchSize: this.#batchSize,
+      threads: this.threads,
+      adapters: this.#adapters.applied,
+    });
+    return this.#embeddingQueues;
   }
 
   #cannotGenerate(): Error {

@@ -36,6 +36,16 @@ export interface NativeModelInfo {
   readonly isRecurrent: boolean;
   /** How many tokens back the layers with a sliding window attend; 0 where no layer has one. */
   readonly slidingWindow: number;
+  /** Numbers that a head on top of the model gives for a text; 0 without such a head. */
+  readonly classifierOutputs: number;
+  /** What they stand for, where the file says so. */
+  readonly classifierLabels: readonly string[];
+  /** The token between two texts; undefined where the vocabulary has none. */
+  readonly separator: number | undefined;
+  /** Which special tokens the vocabulary asks for around texts. */
+  readonly addsBeginOfSequence: boolean;
+  readonly addsEndOfSequence: boolean;
+  readonly addsSeparator: boolean;
 }
 
 export interface NativeLoadOptions {
@@ -91,15 +101,18 @@ export interface NativeSpeculation {
   readonly ngramSize?: number;
 }
 
-/** Options of a context that computes embeddings. */
+/** What becomes of a text: a vector of some kind, vectors of its tokens with `none`, the outputs of a head with `rank`. */
+export type NativePooling = 'mean' | 'cls' | 'last' | 'none' | 'rank';
+
+/** Options of a context that computes embeddings or scores. */
 export interface NativeEmbeddingContextOptions extends NativeContextOptions {
-  readonly pooling: 'mean' | 'cls' | 'last' | 'none';
+  readonly pooling: NativePooling;
 }
 
 /** A text to embed. */
 export interface NativeEmbedText {
   readonly tokens: Int32Array;
-  /** Scale to the Euclidean length 1. */
+  /** Scale to the Euclidean length 1; the outputs of a head are left as they are. */
   readonly normalize: boolean;
 }
 

@@ -57,7 +57,7 @@ export async function writeShape(
   const count = [...(tokens.value as Iterable<unknown>)].length;
   const metadata = { ...hyperparameters, ...vocabulary };
   await mkdir(workplace.directory, { recursive: true });
-  await writeGguf(path, { metadata, tensors: tensorsFor(count) }, { overwrite: true });
+  await writeGguf(path, { metadata, tensors: tensorsFor(count, 0) }, { overwrite: true });
   return path;
 }
 

@@ -191,6 +191,7 @@ export async function renderExampleConversation(
 }
 
 const separator = '<#separator#>';
+const pairSeparator = '<#pair#>';
 
 /** Settings of a comparison of embeddings. */
 export interface EmbeddingSettings extends ReferenceSettings {
@@ -218,6 +219,36 @@ export async function embedWithReference(
     ]);
     const rows = JSON.parse(output) as number[][];
     return rows.map((row) => Float32Array.from(row));
+  });
+}
+
+/**
+ * The first output of a model's head for pairs of texts, in one run of `llama-embedding`. Control tokens that are written
+ * in a text are control tokens to it.
+ */
+export async function rankWithReference(
+  settings: ReferenceSettings,
+  query: string,
+  documents: readonly string[],
+): Promise<number[]> {
+  return inTemporaryDirectory(async (directory) => {
+    const textPath = path.join(directory, 'pairs.txt');
+    const pairs = documents.map((document) => `${query}${pairSeparator}${document}`);
+    await writeFile(textPath, pairs.join(separator));
+    const output = await runUntilWhole('llama-embedding', [
+      ...settingArguments(settings),
+      ...['--binary-file', textPath],
+      ...['--embd-separator', separator],
+      ...['--cls-separator', pairSeparator],
+      ...['--pooling', 'rank'],
+      ...['--embd-normalize', '-1'],
+      ...['--embd-output-format', 'array'],
+      '--no-escape',
+    ]);
+    // A row is as long as an embedding, and only what the head gave is set in it.
+    return (JSON.parse(output.replaceAll(/-?(nan|inf)/g, '0')) as number[][]).map(
+      ([score]) => score ?? Number.NaN,
+    );
   });
 }
 

@@ -2,11 +2,21 @@
 import type { GgufTensorInput, GgufValueInput } from '../../lib/gguf/write.js';
 import { Random } from './gguf-random.js';
 
+/** A vocabulary that llama.cpp brings along. */
+export interface VocabularyChoice {
+  /** `bert-bge` is BERT's, `nomic-bert-moe` that of XLM-RoBERTa. Default `bert-bge`. */
+  readonly name?: 'bert-bge' | 'nomic-bert-moe';
+  /** Keys that are other than usual. */
+  readonly changes?: Readonly<Record<string, GgufValueInput>>;
+}
+
 /** A model without its vocabulary. */
 export interface RandomModel {
   readonly name: string;
   readonly hyperparameters: Readonly<Record<string, GgufValueInput>>;
-  readonly tensorsFor: (vocabularySize: number) => GgufTensorInput[];
+  /** Default: that of BERT. */
+  readonly vocabulary?: VocabularyChoice;
+  readonly tensorsFor: (vocabularySize: number, tokenTypes: number) => GgufTensorInput[];
 }
 
 /** Weights that keep values of about 1 at about 1. */

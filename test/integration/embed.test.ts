@@ -219,20 +219,23 @@ describe('model.embed', () => {
 
 describe('model.embed of a model that only encodes', () => {
   test.each(['mean', 'cls', 'last'] as const)('pools by %s if its file says so', async (pooling) => {
-    await using model = await loadModel(await writeBertModel(pooling), { threads: 1 });
+    await using model = await loadModel(await writeBertModel({ pooling }), { threads: 1 });
     const text = 'A text of some words';
     expect(await model.embed(text)).toEqual(await model.embed(text, { pooling }));
   });
 
   test('refuses a model for ranking unless a pooling is chosen', async () => {
-    await using model = await loadModel(await writeBertModel('rank'), { threads: 1 });
+    await using model = await loadModel(await writeBertModel({ pooling: 'rank' }), { threads: 1 });
     const error = await rejection(model.embed('text'), 'MODEL_UNSUPPORTED');
     expect(error.message).toContain('ranking');
     expect(await model.embed('text', { pooling: 'cls' })).toHaveLength(bertSizes.embedding);
   });
 
   test('refuses texts beyond the positions it has learned, and keeps their end when it cuts', async () => {
-    await using model = await loadModel(await writeBertModel('mean'), { threads: 1, contextSize: 512 });
+    await using model = await loadModel(await writeBertModel({ pooling: 'mean' }), {
+      threads: 1,
+      contextSize: 512,
+    });
     const text = textOf(200);
     const error = await rejection(model.embed(text), 'PROMPT_TOO_LONG');
     expect(error.details).toMatchObject({ longest: bertSizes.context });
@@ -241,12 +244,15 @@ describe('model.embed of a model that only encodes', () => {
   });
 
   test('gives an empty text the embedding of its special tokens', async () => {
-    await using model = await loadModel(await writeBertModel('mean'), { threads: 1 });
+    await using model = await loadModel(await writeBertModel({ pooling: 'mean' }), { threads: 1 });
     expect(euclideanLength(await model.embed(''))).toBeCloseTo(1, 5);
   });
 
   test('embeds hundreds of texts in one batch', async () => {
-    await using model = await loadModel(await writeBertModel('cls'), { threads: 1, batchSize: 4096 });
+    await using model = await loadModel(await writeBertModel({ pooling: 'cls' }), {
+      threads: 1,
+      batchSize: 4096,
+    });
     const texts = Array.from({ length: 600 }, (_, index) => `text ${index}`);
     const embeddings = await model.embed(texts);
     for (const index of [0, 255, 256, 599])
@@ -296,6 +302,6 @@ describe('the addon refuses what llama.cpp would abort on', () => {
 
   test('an unknown pooling', () => {
     const unknown = { ...options, pooling: 'max' as 'mean' };
-    expect(() => addon.createContext(handle, unknown, () => {})).toThrow(/mean, cls, last or none/);
+    expect(() => addon.createContext(handle, unknown, () => {})).toThrow(/mean, cls, last, rank or none/);
   });
 });

@@ -11,6 +11,7 @@ import {
   smallCheckpoints,
   writeSmallCheckpoint,
 } from '../helpers/checkpoint-families.js';
+import { rankingHead, writeBertModel } from '../helpers/embedding-models.js';
 import { temporaryFile, uint32, writeTinyModel } from '../helpers/gguf-files.js';
 import { HubServer } from '../helpers/hub-server.js';
 import { testModelPath } from '../helpers/model.js';
@@ -56,6 +57,7 @@ function toProgram(code: string): string {
     .replace(/compare\('model-f16\.gguf'/g, 'compare(process.env.READING_MODEL')
     .replace(/'model-f16\.gguf'/g, 'process.env.LARGE_MODEL')
     .replace(/'imatrix\.gguf'/g, 'process.env.IMATRIX')
+    .replace(/'reranker\.gguf'/g, 'process.env.RERANKER')
     .replace(/'checkpoints\/[^']+'/g, 'process.env.CHECKPOINT')
     .replace(/'(hf:[^']+|models\/[^']+|model\.gguf)'/g, 'process.env.MODEL')
     .replace(/loadModel\(process\.env\.MODEL\)/g, 'loadModel(process.env.MODEL, {})')
@@ -126,6 +128,7 @@ beforeAll(async () => {
   const header = await readGgufHeader(model);
   process.env.LARGE_MODEL = await writeQuantizableModel(await temporaryFile());
   process.env.IMATRIX = await writeImatrix(await temporaryFile(), inventImportance(2));
+  process.env.RERANKER = await writeBertModel({ pooling: 'rank', head: rankingHead });
   process.env.READING_MODEL = await writeRandomModel(llamaModel());
   process.env.ADAPTER = await writeAdapter(header, randomChanges(header, { size: 0.01 }));
   folder = await mkdtemp(join(tmpdir(), 'examples-'));

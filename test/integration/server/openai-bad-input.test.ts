@@ -83,7 +83,17 @@ describe("bad requests in OpenAI's form", () => {
     ['/v1/embeddings', 'dimensions', { input: 'x', dimensions: 577 }],
     ['/v1/embeddings', 'encoding_format', { input: 'x', encoding_format: 'int8' }],
     ['/v1/rerank', 'query', { documents: ['x'] }],
+    ['/v1/rerank', 'query', { query: '', documents: ['x'] }],
+    ['/v1/rerank', 'query', { query: ['x'], documents: ['x'] }],
+    ['/v1/rerank', 'documents', { query: 'x' }],
+    ['/v1/rerank', 'documents', { query: 'x', documents: 'x' }],
+    ['/v1/rerank', 'documents', { query: 'x', documents: [] }],
+    ['/v1/rerank', 'documents', { query: 'x', documents: Array(2049).fill('x') }],
     ['/v1/rerank', 'documents[1]', { query: 'x', documents: ['x', 5] }],
+    ['/v1/rerank', 'documents[0]', { query: 'x', documents: [{ title: 'x' }] }],
+    ['/v1/rerank', 'documents[0]', { query: 'x', documents: [''] }],
+    ['/v1/rerank', 'top_n', { query: 'x', documents: ['x'], top_n: 0 }],
+    ['/v1/rerank', 'return_documents', { query: 'x', documents: ['x'], return_documents: 'yes' }],
     ['/v1/rerank', 'model', { query: 'x', documents: ['x', { text: 'y' }] }],
   ])('of %s name %s', async (path, param, body) => {
     expect(await refusal(path, body)).toMatchObject({ status: 400, type: 'invalid_request_error', param });
