@@ -67,7 +67,8 @@ describe('when the process of a model dies', () => {
     }
     // Leaving the loop stopped the answer; the next one is interrupted.
     await failing;
-    const next = chat.send('Another one.');
+    // Long enough to be interrupted on any machine.
+    const next = chat.send('Another one.', { maxTokens: 1500, ignoreEndOfSequence: true });
     setTimeout(async () => process.kill(await engineOf(model), 'SIGKILL'), 100);
     await expect(next.result).rejects.toMatchObject({ code: 'ENGINE_CRASHED' });
     expect((await chat.send('Short, please.', { maxTokens: 5 }).result).text).not.toBe('');
