@@ -1,6 +1,6 @@
 import type { ModelPool } from './models/model-pool.js';
-import type { ServerSettings } from './options.js';
 import type { Clients } from './security/clients.js';
+import type { ServerSettings } from './settings.js';
 import type { Work } from './work/work.js';
 
 /** What every room of the server is given. */

@@ -1,8 +1,8 @@
 import Fastify, { type FastifyReply } from 'fastify';
 import { onTestFinished } from 'vitest';
 import type { ServerContext } from '../../lib/server/context.js';
-import { toServerSettings } from '../../lib/server/options.js';
 import { pageRoutes } from '../../lib/server/page/routes.js';
+import { toServerSettings } from '../../lib/server/settings.js';
 
 /** A piece of an answer: text, or what the model thinks before it. */
 export type AnswerPiece = string | { readonly reasoning: string };

@@ -4,7 +4,7 @@ import { invalidArgument } from '../../arguments.js';
 import { createError } from '../../errors.js';
 import type { ServerContext } from '../context.js';
 import { serverClosing } from '../failures.js';
-import { isLoopback, type ServerSettings } from '../options.js';
+import { isLoopback, type ServerSettings } from '../settings.js';
 import { Calls } from './calls.js';
 import { toImplementation } from './methods.js';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import Fastify, { type FastifyInstance, LogController } from 'fastify';
-import type { ServerSettings } from '../options.js';
+import type { ServerSettings } from '../settings.js';
 import { endUnreadable } from './client-errors.js';
 import { Connections } from './connections.js';
 import { addJsonParser } from './json-body.js';

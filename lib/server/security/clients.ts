@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { anonymous, type Client } from '../http/fastify-types.js';
-import type { ApiKey } from '../options.js';
+import type { ApiKey } from '../settings.js';
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();

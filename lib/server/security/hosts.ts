@@ -1,4 +1,4 @@
-import { isLoopback, type ServerSettings } from '../options.js';
+import { isLoopback, type ServerSettings } from '../settings.js';
 
 /** `example.org:8080` and `[::1]:8080` without the port, in small letters. */
 export function hostNameOf(host: string): string {

@@ -3,7 +3,7 @@ import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../failures.js';
 import { anonymous, type RouteAccess } from '../http/fastify-types.js';
-import type { ServerSettings } from '../options.js';
+import type { ServerSettings } from '../settings.js';
 import { type Clients, keyOf } from './clients.js';
 import { allowedHostNames, hostNameOf, originAllowed } from './hosts.js';
 

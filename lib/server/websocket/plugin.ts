@@ -1,6 +1,6 @@
 import websocket from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
-import type { ServerSettings } from '../options.js';
+import type { ServerSettings } from '../settings.js';
 import type { Connection } from './connection.js';
 
 declare module 'fastify' {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerContext } from '../../../lib/server/context.js';
-import { toServerSettings } from '../../../lib/server/options.js';
+import { toServerSettings } from '../../../lib/server/settings.js';
 import { pageDirectory } from '../../../lib/server/page/files.js';
 import { pageRoutes } from '../../../lib/server/page/routes.js';
 import type { PageMetrics } from '../../../page/api/types.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { toServerSettings } from '../../../lib/server/options.js';
 import { Clients, keyOf } from '../../../lib/server/security/clients.js';
 import { allowedHostNames, hostNameOf, originAllowed } from '../../../lib/server/security/hosts.js';
+import { toServerSettings } from '../../../lib/server/settings.js';
 
 const models = ['model.gguf'];
 const key = 'secret-of-tests';
@@ -35,6 +35,14 @@ describe('keys', () => {
     expect(() => toServerSettings({ models, apiKeys: ['short'] })).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.not.stringContaining('short') }),
     );
+  });
+});
+
+describe('a certificate', () => {
+  it('is refused where it is none, without its text', () => {
+    const tls = { key: 5, certificate: 'x' } as never;
+    expect(() => toServerSettings({ models, tls })).toThrow(/tls\.key/);
+    expect(() => toServerSettings({ models, tls: { key: 'x' } as never })).toThrow(/tls\.certificate/);
   });
 });
 
