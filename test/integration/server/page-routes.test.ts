@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import Fastify from 'fastify';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { ServerContext } from '../../../lib/server/context.js';
-import { toServerSettings } from '../../../lib/server/settings.js';
 import { pageDirectory } from '../../../lib/server/page/files.js';
 import { pageRoutes } from '../../../lib/server/page/routes.js';
+import { toServerSettings } from '../../../lib/server/settings.js';
 import type { PageMetrics } from '../../../page/api/types.js';
 import { startServerForTest, startTestServer, type TestServer } from '../../helpers/test-server.js';
 
