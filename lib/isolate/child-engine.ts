@@ -32,6 +32,8 @@ export interface EngineListener {
 
 /** What a call needs besides its arguments. */
 export interface CallOptions {
+  /** Made again for an engine that takes the place of another: this side has nothing to rehearse any more. */
+  readonly isRepeated?: boolean;
   /** The number for the native object that the call makes. */
   readonly makes?: number | undefined;
   readonly onProgress?: ((...values: number[]) => void) | undefined;
@@ -122,7 +124,7 @@ export class ChildEngine {
   }
 
   call(method: EngineMethod, values: readonly unknown[], options: CallOptions = {}): Promise<unknown> {
-    const { makes, onProgress, onSent } = options;
+    const { makes, onProgress, onSent, isRepeated = false } = options;
     const answer = new Promise((resolve, reject) => {
       const call = this.#calls.add({ method, resolve, reject, onProgress });
       this.#follow();
@@ -135,7 +137,8 @@ export class ChildEngine {
         reject(notSendable(method, cause));
       }
     });
-    if (method === 'loadModel') void rehearse((messages) => this.call('echo', messages), answer);
+    if (method === 'loadModel' && !isRepeated)
+      void rehearse((messages) => this.call('echo', messages), answer);
     return answer;
   }
 

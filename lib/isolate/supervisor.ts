@@ -145,7 +145,7 @@ export class EngineSupervisor {
       engine = await this.#launch();
       if (this.#closed) throw closedError();
       for (const [makes, { method, arguments: values }] of [...this.#recipes]) {
-        if (this.#recipes.has(makes)) await engine.call(method, values, { makes });
+        if (this.#recipes.has(makes)) await engine.call(method, values, { makes, isRepeated: true });
       }
       if (this.#closed) throw closedError();
       this.#lives++;
