@@ -1,7 +1,7 @@
 import type { ModelPool } from './models/model-pool.js';
 import type { Clients } from './security/clients.js';
 import type { ServerSettings } from './settings.js';
-import type { Work } from './work/work.js';
+import type { Work } from './workload/work.js';
 
 /** What every room of the server is given. */
 export interface ServerContext {

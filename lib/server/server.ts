@@ -25,7 +25,7 @@ import { simpleRoutes, toSimpleError } from './simple/routes.js';
 import { textGenerationInferenceRoutes } from './text-generation-inference/routes.js';
 import { addWebsockets } from './websocket/plugin.js';
 import { websocketRoutes } from './websocket/routes.js';
-import { Work } from './work/work.js';
+import { Work } from './workload/work.js';
 
 async function assemble(context: ServerContext): Promise<{ app: FastifyInstance; connections: Connections }> {
   const { settings } = context;

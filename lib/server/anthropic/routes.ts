@@ -9,7 +9,7 @@ import { fitFormat, startChat } from '../openai/start-chat.js';
 import { reasoningTokensOf } from '../openai/usage.js';
 import { explainBadBodies } from '../openai/validation.js';
 import { warn } from '../openai/warnings.js';
-import type { WorkPlace } from '../work/work.js';
+import type { WorkPlace } from '../workload/work.js';
 import { type AnswerHead, toContent, toEnding, toMessage, toUsage } from './answer.js';
 import { toAnthropicError } from './errors.js';
 import { MessageStream } from './message-stream.js';

@@ -13,7 +13,7 @@ import { RequestError, toFailure } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
 import { keyOf } from '../security/clients.js';
 import { RequestRate } from '../security/request-rate.js';
-import { RequestScope } from '../work/request-scope.js';
+import { RequestScope } from '../workload/request-scope.js';
 import { toStatus } from './status.js';
 
 /** What calls of all kinds have in common. */

@@ -1,7 +1,7 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { ServerContext } from '../context.js';
 import { readPieces } from '../tokens/token-bytes.js';
-import type { WorkKind, WorkPlace } from '../work/work.js';
+import type { WorkKind, WorkPlace } from '../workload/work.js';
 import type { Call, Calls, Send } from './calls.js';
 import type {
   ChatRequest,

@@ -1,5 +1,5 @@
 import type {} from 'fastify';
-import type { RequestScope } from '../work/request-scope.js';
+import type { RequestScope } from '../workload/request-scope.js';
 
 /** Who may call a route: anyone, whoever has a key (the default), or whoever has an administrator's key. */
 export type RouteAccess = 'public' | 'client' | 'admin';

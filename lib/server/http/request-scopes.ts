@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { RequestError } from '../failures.js';
-import { RequestScope } from '../work/request-scope.js';
+import { RequestScope } from '../workload/request-scope.js';
 
 function clientGone(): RequestError {
   return new RequestError('cancelled', 'cancelled', 'The client closed the connection.');

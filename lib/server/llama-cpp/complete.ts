@@ -3,7 +3,7 @@ import type { GenerateOptions, Generation, GenerationChunk, Model } from '../../
 import type { ServerContext } from '../context.js';
 import { invalidField } from '../failures.js';
 import { answerWithEvents } from '../http/late-stream.js';
-import type { WorkPlace } from '../work/work.js';
+import type { WorkPlace } from '../workload/work.js';
 import { pickFields, toCompletion, toProbabilities } from './completion-answer.js';
 import type { CompletionSettings } from './completion-request.js';
 import { toGenerateOptions } from './completion-request.js';

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ChatAnswer, ChatResult } from '../../index.js';
 import type { ServerContext } from '../context.js';
 import { LateStream } from '../http/late-stream.js';
-import type { WorkPlace } from '../work/work.js';
+import type { WorkPlace } from '../workload/work.js';
 import { ChoiceChunks, type ChunkHead, eventHead, toFinishReason } from './chat-chunks.js';
 import { type ChatBody, ChatRequest, type ChatRequestPlan, planChat } from './chat-request.js';
 import { type CauseNames, nameCause, toOpenaiError } from './errors.js';

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Generation, GenerationResult } from '../../index.js';
 import type { ServerContext } from '../context.js';
 import { LateStream } from '../http/late-stream.js';
-import type { WorkPlace } from '../work/work.js';
+import type { WorkPlace } from '../workload/work.js';
 import { toFinishReason } from './chat-chunks.js';
 import { bestAnswers, startCompletions, usageOfAll } from './completion-answers.js';
 import {

@@ -5,7 +5,7 @@ import type { ServerContext } from '../context.js';
 import type { Failure } from '../failures.js';
 import { handleErrors, reportFailure } from '../http/error-handling.js';
 import { EventStream } from '../http/event-stream.js';
-import type { WorkPlace } from '../work/work.js';
+import type { WorkPlace } from '../workload/work.js';
 import { type CauseNames, nameCause, toOpenaiError } from './errors.js';
 import type { Item } from './responses/items.js';
 import {

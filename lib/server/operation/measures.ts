@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { toFailure } from '../failures.js';
-import type { Work, WorkResult } from '../work/work.js';
+import type { Work, WorkResult } from '../workload/work.js';
 
 const prefix = 'llama_native_';
 /** Seconds from a quick answer of a cached prompt to the longest that anybody waits for. */

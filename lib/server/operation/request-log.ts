@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { ServerContext } from '../context.js';
-import type { WorkRequest, WorkResult } from '../work/work.js';
+import type { WorkRequest, WorkResult } from '../workload/work.js';
 
 /** Writes one line for each request when it is over: who asked for what, and how it went. Nothing of any prompt. */
 export function logRequests(app: FastifyInstance): void {

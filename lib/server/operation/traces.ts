@@ -3,7 +3,7 @@ import type { Span, Tracer } from '@opentelemetry/api';
 import type { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
 import type { FastifyBaseLogger } from 'fastify';
 import { toFailure } from '../failures.js';
-import type { Work, WorkKind, WorkRequest, WorkResult } from '../work/work.js';
+import type { Work, WorkKind, WorkRequest, WorkResult } from '../workload/work.js';
 
 /** Traces that are being sent. */
 export interface Traces {

@@ -3,7 +3,7 @@ import type { Static } from 'typebox';
 import type { GenerateOptions, Generation, GenerationResult } from '../../index.js';
 import type { ServerContext } from '../context.js';
 import { answerWithEvents } from '../http/late-stream.js';
-import type { WorkPlace } from '../work/work.js';
+import type { WorkPlace } from '../workload/work.js';
 import {
   type DescribedToken,
   describeTokens,

@@ -4,7 +4,7 @@ import type { ServerContext } from '../context.js';
 import { type Failure, RequestError, serverClosing, toFailure } from '../failures.js';
 import type { Client } from '../http/fastify-types.js';
 import { toJsonText } from '../http/json-body.js';
-import { RequestScope } from '../work/request-scope.js';
+import { RequestScope } from '../workload/request-scope.js';
 import { generate, toDone } from './generation.js';
 import { type ClientMessage, RefusedMessage, readMessage, type StartMessage } from './messages.js';
 import { type Socket, SocketWriter } from './socket.js';

@@ -8,8 +8,8 @@ import { toSamplingOptions } from '../openai/sampling.js';
 import { startChat } from '../openai/start-chat.js';
 import { toUsage } from '../openai/usage.js';
 import { withoutNothing } from '../requests/nullable.js';
-import type { RequestScope } from '../work/request-scope.js';
-import type { WorkPlace } from '../work/work.js';
+import type { RequestScope } from '../workload/request-scope.js';
+import type { WorkPlace } from '../workload/work.js';
 import type { ChatMessage, CompletionMessage, StartMessage } from './messages.js';
 
 /** Sends a message, made of JSON already; waits where the client has to be waited for. */

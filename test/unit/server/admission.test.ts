@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Client } from '../../../lib/server/http/fastify-types.js';
-import { Admission } from '../../../lib/server/work/admission.js';
+import { Admission } from '../../../lib/server/workload/admission.js';
 
 const clientOf = (name: string, concurrency?: number): Client => ({ name, isAdmin: false, concurrency });
 const anybody = clientOf('anybody');

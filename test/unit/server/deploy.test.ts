@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import { ModelPool } from '../../../lib/server/models/model-pool.js';
 import { addEngineGauges } from '../../../lib/server/operation/engine-gauges.js';
 import { Measures } from '../../../lib/server/operation/measures.js';
-import { Work } from '../../../lib/server/work/work.js';
+import { Work } from '../../../lib/server/workload/work.js';
 
 const deploy = new URL('../../../deploy/', import.meta.url);
 

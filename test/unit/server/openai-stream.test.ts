@@ -10,7 +10,7 @@ import { addRequestScopes } from '../../../lib/server/http/request-scopes.js';
 import { ChoiceChunks } from '../../../lib/server/openai/chat-chunks.js';
 import { toOpenaiError } from '../../../lib/server/openai/errors.js';
 import { openaiRoutes } from '../../../lib/server/openai/routes.js';
-import type { WorkPlace, WorkRequest } from '../../../lib/server/work/work.js';
+import type { WorkPlace, WorkRequest } from '../../../lib/server/workload/work.js';
 
 const head = { id: 'chatcmpl-1', created: 1, model: 'm', fingerprint: 'fp_1', includesUsage: false };
 const timings = { promptMs: 1, completionMs: 1, promptTokensPerSecond: 1, completionTokensPerSecond: 1 };
